@@ -1,0 +1,7 @@
+"""Every table of the product, imported once, so that Alembic and `create_all` see them all."""
+
+from __future__ import annotations
+
+from advanced_alchemy.base import orm_registry
+
+metadata = orm_registry.metadata

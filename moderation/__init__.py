@@ -1,0 +1,23 @@
+"""Judges what travellers write: content in, verdict out. A pure library: no database, web, queue or HTTP."""
+
+from __future__ import annotations
+
+from moderation.content import Content, Context, Recent
+from moderation.normalise import fingerprint
+from moderation.pipeline import Pipeline, default_pipeline
+from moderation.policy import Policy, PolicyError, load_policy
+from moderation.verdict import SignalHit, Verdict
+
+__all__ = [
+    "Content",
+    "Context",
+    "Pipeline",
+    "Policy",
+    "PolicyError",
+    "Recent",
+    "SignalHit",
+    "Verdict",
+    "default_pipeline",
+    "fingerprint",
+    "load_policy",
+]

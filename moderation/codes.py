@@ -1,0 +1,40 @@
+"""Every stable code that a verdict can carry, in one place; the README explains each."""
+
+from __future__ import annotations
+
+HEADS: tuple[str, ...] = (
+    "toxicity",
+    "severe_toxicity",
+    "obscene",
+    "threat",
+    "insult",
+    "identity_attack",
+    "sexual_explicit",
+)
+OWN_LABELS: tuple[str, ...] = ("distress", "self_harm", "solicitation", "scam")
+LABELS: tuple[str, ...] = HEADS + OWN_LABELS
+
+SIGNAL_CODES: tuple[str, ...] = (
+    "phone",
+    "phone_spelled",
+    "email",
+    "handle",
+    "messenger_link",
+    "link",
+    "link_malicious",
+    "off_platform_payment",
+    "keyword_slur",
+    "keyword_insult",
+    "keyword_profanity",
+    "threat",
+    "distress",
+    "self_harm",
+    "solicitation",
+    "scam",
+    "codeword",
+    "flood",
+    "repeat",
+)
+
+# A signal that raised or was late leaves a hit "failed.<its name>" or "late.<its name>".
+FAILED, LATE = "failed", "late"

@@ -1,0 +1,77 @@
+"""Says where a policy file is wrong, and what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from moderation.codes import LABELS, SIGNAL_CODES
+
+_PATH = re.compile(r"^(?P<fault>.*?) - at `(?P<path>[^`]*)`$", re.DOTALL)
+_HINTS = {
+    "outcome": 'one of "allow", "mask", "quarantine", "reject"',
+    "flags": 'a list of "review" and "urgent"',
+    "at": "a score between 0.0 and 1.0",
+    "safety": '"quarantine" or "deliver_and_review"',
+    "hygiene": '"quarantine" or "deliver_and_review"',
+    "version": 'a text such as "2026.11-1"',
+}
+
+
+class PolicyError(ValueError):
+    """A policy file that cannot be used. `line` is None where it cannot be told."""
+
+    def __init__(self, name: str, fault: str, line: int | None = None, key: str | None = None) -> None:
+        self.file, self.fault, self.line, self.key = name, fault, line, key
+        place = f"{name}:{line}" if line else name
+        super().__init__(f"{place}: {fault}")
+
+
+class HasTiers(Protocol):
+    """A part of the document with tiers of its own."""
+
+    @property
+    def signals(self) -> Mapping[str, object]: ...
+    @property
+    def labels(self) -> Mapping[str, object]: ...
+
+
+def locate(name: str, text: str, message: str) -> PolicyError:
+    """Turn a validation message ("... - at `$.signals.phone[0].at`") into an error with the line of that key."""
+    found = _PATH.match(message)
+    if not found:
+        return PolicyError(name, message)
+    keys = [key for key in re.split(r"[.\[\]$]+", found["path"]) if key and not key.isdigit() and key != "..."]
+    last = keys[-1] if keys else ""
+    hint = f"; it should be {_HINTS[last]}" if last in _HINTS else ""
+    return PolicyError(name, f"{'.'.join(keys) or 'the file'}: {found['fault']}{hint}", _line(text, keys), last or None)
+
+
+def _line(text: str, keys: list[str]) -> int | None:
+    """Find the deepest of `keys`, in order, that can be seen in the text; TOML gives us no positions of its own."""
+    best, start = None, 0
+    lines = text.splitlines()
+    for key in keys:
+        pattern = re.compile(rf"(^|[\s.\[{{,\"]){re.escape(key)}(\"?\s*=|\"?\]|\.)")
+        for number in range(start, len(lines)):
+            if pattern.search(lines[number]):
+                best, start = number + 1, number
+                break
+    return best
+
+
+def unknown_names(
+    signals: Mapping[str, object], labels: Mapping[str, object], parts: Iterable[tuple[str, HasTiers]]
+) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return (section, key, known names) of the first code that nothing will ever raise: a typo must not switch a rule off."""
+    everything: list[tuple[Mapping[str, object], Mapping[str, object]]] = [(signals, labels)]
+    everything.extend((part.signals, part.labels) for _, part in parts)
+    for some_signals, some_labels in everything:
+        for key in some_signals:
+            if key not in SIGNAL_CODES:
+                return "signals", key, SIGNAL_CODES
+        for key in some_labels:
+            if key not in LABELS:
+                return "labels", key, LABELS
+    return None

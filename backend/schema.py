@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from advanced_alchemy.base import orm_registry
 
+import backend.reviews.models  # noqa: F401  (tables of the review desk)
+
 metadata = orm_registry.metadata

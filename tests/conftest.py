@@ -1,0 +1,141 @@
+"""Real engines for every test: one PostgreSQL and one Valkey a session, a fresh database a module."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import backend.migrations
+from backend.migrations import migrate
+from backend.settings import Settings, load
+from backend.supervisor.engines import Engines, running
+
+TEMPLATE = "tripwarden_template"
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` in a loop of its own, without touching the one that pytest-asyncio keeps."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _settings_in_environment() -> list[str]:
+    return [name for name in os.environ if name.startswith("TRIPWARDEN_")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Generator[None]:
+    """No setting of the person who runs the tests reaches them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _settings_in_environment():
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def engines() -> Generator[Engines]:
+    """PostgreSQL (not durable: speed) and Valkey in an open directory of their own."""
+    directory = Path(tempfile.mkdtemp(prefix="tripwarden-tests-", dir="/tmp" if os.geteuid() == 0 else None))
+    directory.chmod(0o755)
+    try:
+        with running(directory, durable=False) as started:
+            yield started
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _migrate_whole_chain(url: str, room: Path) -> None:
+    """Migrate as far as the chain of revisions has no gap."""
+    versions = Path(__file__).parents[1] / "backend/migrations/versions"
+    files = sorted(versions.glob("[0-9]*.py"))
+    whole = [file for place, file in enumerate(files, start=1) if int(file.name[:4]) == place]
+    if whole == files:
+        return await migrate(url)
+    for file in whole:
+        shutil.copy(file, room)
+    plain = backend.migrations.configuration
+
+    def partial(connection: Any = None) -> Any:
+        config = plain(connection)
+        config.set_main_option("version_locations", str(room))
+        return config
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend.migrations, "configuration", partial)
+        await migrate(url)
+    return None
+
+
+@pytest.fixture(scope="session")
+def template_database(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database that holds the migrated schema and nothing else."""
+    admin = engines.postgres.url("postgres")
+
+    async def make() -> None:
+        await _execute(admin, f'CREATE DATABASE "{TEMPLATE}"')
+        await _migrate_whole_chain(engines.postgres.url(TEMPLATE), tmp_path_factory.mktemp("versions"))
+        await _execute(admin, f'ALTER DATABASE "{TEMPLATE}" ALLOW_CONNECTIONS false')
+
+    _run(make())
+    return TEMPLATE
+
+
+@pytest.fixture(scope="module")
+def database_url(engines: Engines, template_database: str) -> Generator[str]:
+    """A migrated database of this module's own; gone afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    admin = engines.postgres.url("postgres")
+    _run(_execute(admin, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"'))
+    yield engines.postgres.url(name)
+    _run(_execute(admin, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="module")
+def redis_url(engines: Engines) -> str:
+    """The session's Valkey, emptied for this module."""
+
+    async def empty() -> None:
+        import redis.asyncio
+
+        client = redis.asyncio.Redis.from_url(engines.valkey.url)
+        await client.flushall()
+        await client.aclose()
+
+    _run(empty())
+    return engines.valkey.url
+
+
+@pytest.fixture(scope="module")
+def settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that point to this module's database, with a data directory of their own for keys and media."""
+    data_dir = tmp_path_factory.mktemp("data")
+    return load(
+        {
+            "TRIPWARDEN_DATABASE_URL": database_url,
+            "TRIPWARDEN_REDIS_URL": redis_url,
+            "TRIPWARDEN_TOKEN_ISSUER": "tripwarden",
+            "TRIPWARDEN_LOG_LEVEL": "warning",
+        },
+        data_dir=data_dir,
+    )

@@ -1,4 +1,4 @@
-"""Tables of the review desk. Acts are rows (`case_signal`, `case_claim`, `case_decision`); a case's state follows them."""
+"""Tables of the review desk. Acts are rows (signals, claims, decisions); a case's state follows from them."""
 
 from __future__ import annotations
 

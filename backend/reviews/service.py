@@ -143,7 +143,7 @@ _WORSE = f"CASE WHEN {_IS_WORSE} THEN excluded.severity END"
 _ABOUT = f"CASE WHEN {_IS_WORSE} THEN excluded.about_user_id ELSE review_case.about_user_id END"
 _REASONS = (
     "ARRAY(SELECT DISTINCT reason FROM unnest(review_case.reasons || excluded.reasons) AS reason"
-    f" ORDER BY reason LIMIT {MAX_REASONS})"
+    " ORDER BY reason LIMIT 40)"  # MAX_REASONS
 )
 
 

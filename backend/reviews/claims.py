@@ -168,14 +168,10 @@ async def end_decided(session: AsyncSession, found: ReviewCase, now: datetime) -
 
 async def note_seen(session: AsyncSession, claim_id: UUID, seen: list[dict[str, str]], digest: str) -> None:
     """Record what the holder of this claim was shown: ids and statuses with their hash, no text."""
-    await session.execute(
-        update(CaseClaim).where(CaseClaim.id == claim_id).values(seen=seen, seen_hash=digest)
-    )
+    await session.execute(update(CaseClaim).where(CaseClaim.id == claim_id).values(seen=seen, seen_hash=digest))
 
 
-async def _take(
-    session: AsyncSession, audit: AuditLog, found: ReviewCase, account_id: UUID, now: datetime
-) -> None:
+async def _take(session: AsyncSession, audit: AuditLog, found: ReviewCase, account_id: UUID, now: datetime) -> None:
     if found.claim_id is not None:
         await _end(session, found, now, "expired")
     claim_id, until = new_id(), now + timedelta(seconds=LEASE_S)

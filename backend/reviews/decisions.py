@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.accounts.models import AppUser
+from backend.accounts.service import suspend_user
 from backend.audit import AuditLog, Entry
 from backend.clock import Clock
 from backend.db import new_id
@@ -165,13 +165,11 @@ async def enforce(
         "applied_at": now,
         "until": until,
     }
-    made = await session.scalar(
-        pg_insert(Enforcement).values(row).on_conflict_do_nothing().returning(Enforcement)
-    )
+    made = await session.scalar(pg_insert(Enforcement).values(row).on_conflict_do_nothing().returning(Enforcement))
     if made is None:
         return None
     if made.kind == "suspend":
-        await set_suspension(session, made.user_id, now)
+        await set_suspension(session, clock, made.user_id)
     private = {"case": str(case.id), "decision": str(decision.id), "person": str(made.user_id)}
     entry = Entry(event="enforcement.applied", outcome=made.kind, trip_id=case.trip_id, private=private)
     await audit.append(session, entry)
@@ -184,21 +182,17 @@ def _until(kind: str, duration_s: int | None, now: datetime) -> datetime | None:
     return now + timedelta(seconds=duration_s or DEFAULT_DURATION_S[kind])
 
 
-async def set_suspension(session: AsyncSession, user_id: UUID, now: datetime) -> None:
-    """Make `app_user.suspended_until` follow from the enforcement rows: the latest that runs, or none."""
-    latest = (
-        select(func.max(Enforcement.until))
-        .where(
+async def set_suspension(session: AsyncSession, clock: Clock, user_id: UUID) -> None:
+    """Make a person's suspension follow from the enforcement rows: the latest that runs, or none."""
+    latest = await session.scalar(
+        select(func.max(Enforcement.until)).where(
             Enforcement.user_id == user_id,
             Enforcement.kind == "suspend",
             Enforcement.lifted_at.is_(None),
-            Enforcement.until > now,
+            Enforcement.until > clock.now(),
         )
-        .scalar_subquery()
     )
-    await session.execute(
-        update(AppUser).where(AppUser.id == user_id).values(suspended_until=latest)
-    )
+    await suspend_user(session, clock, user_id, latest)
 
 
 async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, case: ReviewCase, decision_id: UUID) -> int:
@@ -214,7 +208,7 @@ async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, case: Revie
     ).all()
     for one in lifted:
         if one.kind == "suspend":
-            await set_suspension(session, one.user_id, now)
+            await set_suspension(session, clock, one.user_id)
         private = {"case": str(case.id), "decision": str(decision_id), "person": str(one.user_id)}
         entry = Entry(event="enforcement.lifted", outcome=one.kind, trip_id=case.trip_id, private=private)
         await audit.append(session, entry)

@@ -101,9 +101,7 @@ async def _merge(
     When that other transaction commits, its row has left the partial index, so PostgreSQL inserts a new case: a
     signal never lands in a case that nobody will look at again.
     """
-    trip = (
-        await session.execute(text("SELECT market, status FROM trip WHERE id = :id"), {"id": trip_id})
-    ).first()
+    trip = (await session.execute(text("SELECT market, status FROM trip WHERE id = :id"), {"id": trip_id})).first()
     if trip is None:
         raise ProblemError("trip_not_found")
     new = pg_insert(ReviewCase).values(
@@ -135,9 +133,7 @@ async def _merge(
 
 
 _ORDER = "ARRAY['low', 'medium', 'high', 'critical']::varchar[]"
-_IS_WORSE = (
-    f"array_position({_ORDER}, excluded.severity) > array_position({_ORDER}, review_case.severity)"
-)
+_IS_WORSE = f"array_position({_ORDER}, excluded.severity) > array_position({_ORDER}, review_case.severity)"
 _WORSE = f"CASE WHEN {_IS_WORSE} THEN excluded.severity END"
 #: The case is about the person whose conduct is the worst so far.
 _ABOUT = f"CASE WHEN {_IS_WORSE} THEN excluded.about_user_id ELSE review_case.about_user_id END"
@@ -217,5 +213,3 @@ async def open_conversation(
         ),
     )
     return True
-
-

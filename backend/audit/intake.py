@@ -1,0 +1,213 @@
+"""Appending to the log: one row into the intake, in the transaction of the act itself. No lock, no counter row.
+
+Two ways in. `append(session, entry)` for everything that goes through SQLAlchemy. For the send of a message, whose
+one SQL function writes everything:
+
+    prepared = await audit.prepare(entry)          # before a connection is taken
+    ... SELECT send_message(..., *prepared.columns) # the function inserts them into audit_intake
+    audit.settle(prepared, committed=True)         # False after a rollback, also when the outcome is unknown
+
+A producer counts its entries; a number whose transaction rolled back is closed by a `void` entry that goes in with
+the next one, or by `flush_voids`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.audit.canonical import canonical
+from backend.audit.entry import Entry, check_code
+from backend.audit.leaf import NO_PRIVATE, SALT_BYTES, VERSION, VOID, Leaf, commit, encode_leaf
+from backend.audit.subject_keys import AuditKey, AuditKeys
+from backend.clock import Clock, rfc3339
+from backend.db import Database
+from backend.keys import Keyring, at_end
+
+#: Columns of audit_intake that an appender fills, in the order of `Prepared.columns`, with their SQL types.
+INTAKE_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("leaf", "bytea"),
+    ("event", "text"),
+    ("at", "timestamptz"),
+    ("private_sealed", "bytea"),
+    ("audit_key_id", "uuid"),
+    ("trip_mac", "bytea"),
+    ("person_mac", "bytea"),
+    ("staff_mac", "bytea"),
+)
+_NAMES = ", ".join(name for name, _ in INTAKE_COLUMNS)
+INSERT_SQL = (
+    f"INSERT INTO audit_intake ({_NAMES}) VALUES ({', '.join(f'${n + 1}' for n in range(len(INTAKE_COLUMNS)))})"  # noqa: S608
+)
+_INSERT = text(
+    f"INSERT INTO audit_intake ({_NAMES}) VALUES ({', '.join(':' + name for name, _ in INTAKE_COLUMNS)})"  # noqa: S608
+)
+#: A private part larger than this is a mistake: the log holds references, never texts.
+MAX_PRIVATE_BYTES = 16 * 1024
+
+Columns = tuple[
+    bytes, str, datetime, bytes | None, UUID | None, bytes | None, bytes | None, bytes | None
+]  # in the order of INTAKE_COLUMNS
+
+
+class Prepared(NamedTuple):
+    """A counted entry, ready for SQL. Has to be settled."""
+
+    pseq: int
+    columns: Columns
+
+
+class AuditLog:
+    """The producer's end of the log, one per process. `producer` names the process: api-1, sweeper-2."""
+
+    def __init__(
+        self,
+        db: Database,
+        keyring: Keyring,
+        clock: Clock,
+        producer: str,
+        policy_version: str | None = None,
+        *,
+        origin: str,
+    ) -> None:
+        self._db, self._clock = db, clock
+        self.keys = AuditKeys(db, keyring, clock)
+        self.producer, self.boot = producer, os.urandom(8).hex()
+        self._policy, self._origin = policy_version, origin
+        self._taken = 0
+        self._voids: deque[int] = deque()
+
+    async def append(self, session: AsyncSession, entry: Entry) -> None:
+        """Write `entry` in the caller's transaction: it exists exactly if the act does.
+
+        Raises `ValueError` for an entry that the log does not take (free text as code, oversized private part).
+        """
+        prepared = await self.prepare(entry)
+        rows = [prepared, *(self._void(self._voids.popleft()) for _ in range(len(self._voids)))]
+        # From here on the numbers are taken: whatever happens to the transaction, they are settled by its end.
+        at_end(session.sync_session, lambda committed: None if committed else self._close(rows))
+        await session.execute(_INSERT, [dict(zip(_COLUMN_NAMES, row.columns, strict=True)) for row in rows])
+
+    async def prepare(self, entry: Entry) -> Prepared:
+        """Count and seal `entry` for a caller that writes it itself. Some 10 us once the subject's key is at hand.
+
+        Call it before a connection is taken: the first entry of a subject in a month makes its key.
+        Raises `ValueError` like `append`; nothing is counted then.
+        """
+        moment = self._clock.now()
+        check_code(entry.event)
+        check_code(entry.outcome)
+        counts = _counts(entry.counts)
+        private = entry.private_part()
+        if not private:
+            return self._numbered(entry, moment, counts, NO_PRIVATE, (None, None, None, None, None))
+        part = canonical(private)
+        if len(part) > MAX_PRIVATE_BYTES:
+            raise ValueError(f"the private part of {entry.event} is larger than {MAX_PRIVATE_BYTES} bytes")
+        subject = entry.key_subject()
+        key = self.keys.kept(subject, moment) or await self.keys.ensure(subject, moment)
+        salt = os.urandom(SALT_BYTES)
+        commitment = commit(salt, part)
+        return self._numbered(entry, moment, counts, commitment, self._sealed(entry, key, salt + part, commitment))
+
+    def settle(self, prepared: Prepared, committed: bool) -> None:
+        """Say how the transaction of a prepared entry ended. In doubt say False: a void closes no number that exists."""
+        if not committed:
+            self._voids.append(prepared.pseq)
+
+    def _close(self, rows: list[Prepared]) -> None:
+        self._voids.extend(row.pseq for row in rows)
+
+    async def flush_voids(self) -> int:
+        """Close the numbers of rolled-back transactions now; returns how many. For idle processes and for the end."""
+        numbers = [self._voids.popleft() for _ in range(len(self._voids))]
+        if not numbers:
+            return 0
+        try:
+            await self._db.pool.executemany(INSERT_SQL, [self._void(number).columns for number in numbers])
+        except BaseException:
+            self._voids.extend(numbers)
+            raise
+        return len(numbers)
+
+    def _sealed(
+        self, entry: Entry, key: AuditKey, salted: bytes, commitment: bytes
+    ) -> tuple[bytes, UUID, bytes | None, bytes | None, bytes | None]:
+        """The private columns: sealed part (bound to its leaf by the commitment), key, blind indexes."""
+        mac = self.keys.mac
+        return (
+            key.key.seal(salted, commitment),
+            key.id,
+            None if entry.trip_id is None else mac("trip:", entry.trip_id.bytes),
+            None if entry.person_id is None else mac("person:", entry.person_id.bytes),
+            None if entry.staff_id is None else mac("staff:", entry.staff_id.bytes),
+        )
+
+    def _numbered(
+        self,
+        entry: Entry,
+        moment: datetime,
+        counts: dict[str, int] | msgspec.UnsetType,
+        commitment: bytes,
+        private: tuple[bytes | None, UUID | None, bytes | None, bytes | None, bytes | None],
+    ) -> Prepared:
+        """Take the next number, last of all: nothing can fail or wait after it."""
+        policy = entry.policy if entry.policy is not None else self._policy
+        number = self._taken = self._taken + 1
+        leaf = self._leaf(number, entry.event, entry.outcome, policy, counts, moment, commitment)
+        return Prepared(number, (leaf, entry.event, moment, *private))
+
+    def _void(self, number: int) -> Prepared:
+        moment = self._clock.now()
+        leaf = self._leaf(number, VOID, "ok", None, msgspec.UNSET, moment, NO_PRIVATE)
+        return Prepared(number, (leaf, VOID, moment, None, None, None, None, None))
+
+    def _leaf(
+        self,
+        number: int,
+        event: str,
+        outcome: str,
+        policy: str | None,
+        counts: dict[str, int] | msgspec.UnsetType,
+        moment: datetime,
+        commitment: bytes,
+    ) -> bytes:
+        return encode_leaf(
+            Leaf(
+                boot=self.boot,
+                c=commitment.hex(),
+                ev=event,
+                log=self._origin,
+                n=counts,
+                out=outcome,
+                pol=policy,
+                prod=self.producer,
+                pseq=number,
+                ts=rfc3339(moment),
+                v=VERSION,
+            )
+        )
+
+
+_COLUMN_NAMES: Sequence[str] = tuple(name for name, _ in INTAKE_COLUMNS)
+
+
+def _counts(counts: dict[str, int]) -> dict[str, int] | msgspec.UnsetType:
+    """Counts by ASCII code. Raises `ValueError` for anything that is not a whole number."""
+    if not counts:
+        return msgspec.UNSET
+    canonical(counts)
+    given: dict[str, Any] = dict(counts)
+    for name, value in given.items():
+        check_code(name)
+        if type(value) is not int:
+            raise ValueError(f"the count {name} is no whole number")
+    return counts

@@ -134,8 +134,7 @@ async def skip(
     found = await held_by(session, case_id, account_id)
     await _end(session, found, clock.now(), "skipped", reason=reason)
     found.state = "referred" if found.refer_to else "open"
-    private = {"case": str(case_id), "account": str(account_id)}
-    await audit.append(session, Entry(event="case.skipped", trip_id=found.trip_id, private=private))
+    await audit.append(session, _entry("case.skipped", found, account_id))
     return found
 
 
@@ -155,8 +154,7 @@ async def refer(
     found = await held_by(session, case_id, account_id)
     await _end(session, found, clock.now(), "referred", reason=reason, to_role=to_role)
     found.state, found.refer_to = "referred", to_role
-    private = {"case": str(case_id), "account": str(account_id), "to_role": to_role}
-    await audit.append(session, Entry(event="case.referred", trip_id=found.trip_id, private=private))
+    await audit.append(session, _entry("case.referred", found, account_id, to_role=to_role))
     return found
 
 
@@ -179,8 +177,12 @@ async def _take(session: AsyncSession, audit: AuditLog, found: ReviewCase, accou
     await session.execute(insert(CaseClaim).values(row | {"taken_at": now, "heartbeat_at": now}))
     found.state, found.claim_id = "assigned", claim_id
     found.claimed_by, found.claimed_until = account_id, until
-    private = {"case": str(found.id), "account": str(account_id)}
-    await audit.append(session, Entry(event="case.claimed", trip_id=found.trip_id, private=private))
+    await audit.append(session, _entry("case.claimed", found, account_id))
+
+
+def _entry(event: str, found: ReviewCase, account_id: UUID, **private: str) -> Entry:
+    whole = {"case": str(found.id), **private}
+    return Entry(event=event, trip_id=found.trip_id, person_id=found.about_user_id, staff_id=account_id, private=whole)
 
 
 async def _extend(session: AsyncSession, found: ReviewCase, now: datetime) -> None:

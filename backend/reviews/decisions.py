@@ -126,8 +126,6 @@ def _decided(case: ReviewCase, decision: CaseDecision, draft: DecisionDraft) -> 
     private: dict[str, Any] = {
         "case": str(case.id),
         "decision": str(decision.id),
-        "account": str(decision.account_id),
-        "person": str(decision.person_id),
         "policy_cited": decision.policy_cited,
         "messages": [str(item.message_id) for item in draft.messages],
         "outcomes": outcomes,
@@ -135,7 +133,15 @@ def _decided(case: ReviewCase, decision: CaseDecision, draft: DecisionDraft) -> 
     }
     counts = {name: outcomes.count(name) for name in sorted(set(outcomes))}
     outcome = draft.person if decision.turn == 0 else "reversed"
-    return Entry(event="case.decided", outcome=outcome, counts=counts, trip_id=case.trip_id, private=private)
+    return Entry(
+        event="case.decided",
+        outcome=outcome,
+        counts=counts,
+        trip_id=case.trip_id,
+        person_id=decision.person_id,
+        staff_id=decision.account_id,
+        private=private,
+    )
 
 
 async def enforce(
@@ -170,9 +176,7 @@ async def enforce(
         return None
     if made.kind == "suspend":
         await set_suspension(session, clock, made.user_id)
-    private = {"case": str(case.id), "decision": str(decision.id), "person": str(made.user_id)}
-    entry = Entry(event="enforcement.applied", outcome=made.kind, trip_id=case.trip_id, private=private)
-    await audit.append(session, entry)
+    await audit.append(session, _enforced("enforcement.applied", made, decision.account_id))
     return made
 
 
@@ -195,7 +199,7 @@ async def set_suspension(session: AsyncSession, clock: Clock, user_id: UUID) -> 
     await suspend_user(session, clock, user_id, latest)
 
 
-async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, case: ReviewCase, decision_id: UUID) -> int:
+async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, decision_id: UUID, *, account_id: UUID) -> int:
     """End the enforcement of a decision early, because it was reversed; returns how many were running."""
     now = clock.now()
     lifted = (
@@ -209,7 +213,16 @@ async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, case: Revie
     for one in lifted:
         if one.kind == "suspend":
             await set_suspension(session, clock, one.user_id)
-        private = {"case": str(case.id), "decision": str(decision_id), "person": str(one.user_id)}
-        entry = Entry(event="enforcement.lifted", outcome=one.kind, trip_id=case.trip_id, private=private)
-        await audit.append(session, entry)
+        await audit.append(session, _enforced("enforcement.lifted", one, account_id))
     return len(lifted)
+
+
+def _enforced(event: str, one: Enforcement, account_id: UUID) -> Entry:
+    return Entry(
+        event=event,
+        outcome=one.kind,
+        trip_id=one.trip_id,
+        person_id=one.user_id,
+        staff_id=account_id,
+        private={"case": str(one.case_id), "decision": str(one.decision_id)},
+    )

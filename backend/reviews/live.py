@@ -63,7 +63,7 @@ class LiveFilter(msgspec.Struct, frozen=True, kw_only=True):
 _RANKED = """
 WITH live AS (
     SELECT * FROM trip
-    WHERE status = ANY(:statuses) AND (CAST(:market AS text) IS NULL OR market = :market)
+    WHERE ended_at IS NULL AND status = ANY(:statuses) AND (CAST(:market AS text) IS NULL OR market = :market)
     ORDER BY updated_at DESC LIMIT :ranked
 ), incidents AS (
     SELECT trip_id, count(*) AS n FROM incident WHERE status <> 'resolved' GROUP BY trip_id
@@ -77,11 +77,12 @@ WITH live AS (
     FROM live JOIN trip_message m ON m.trip_id = live.id AND m.expire_on = live.text_expire_on
     WHERE m.sender_type <> 'system' GROUP BY m.trip_id
 ), alarming AS (
-    SELECT DISTINCT ON (v.trip_id) v.trip_id, label.key AS label, CAST(label.value AS float) AS score
-    FROM live JOIN trip_verdict v ON v.trip_id = live.id AND v.expire_on = live.verdict_expire_on
+    SELECT DISTINCT ON (m.trip_id) m.trip_id, label.key AS label, CAST(label.value AS float) AS score
+    FROM live JOIN trip_message m ON m.trip_id = live.id AND m.expire_on = live.text_expire_on
+    JOIN trip_verdict v ON v.message_id = m.id AND v.expire_on = live.verdict_expire_on
     CROSS JOIN LATERAL jsonb_each_text(v.labels) AS label
-    WHERE v.at > :since AND label.key = ANY(:labels)
-    ORDER BY v.trip_id, score DESC
+    WHERE m.created_at > :since AND label.key = ANY(:labels)
+    ORDER BY m.trip_id, score DESC
 ), ranked AS (
     SELECT live.*, coalesce(incidents.n, 0) AS open_incidents, coalesce(cases.n, 0) AS open_cases,
         coalesce(cases.worst, 0) AS worst, coalesce(written.n, 0) AS messages,
@@ -218,7 +219,7 @@ FROM (SELECT count(*) AS open, count(*) FILTER (WHERE status = 'triggered') AS u
       FROM incident WHERE status <> 'resolved') i
 CROSS JOIN (SELECT count(*) AS open, count(*) FILTER (WHERE due_at < :now) AS overdue,
       count(*) FILTER (WHERE severity = 'critical') AS urgent FROM review_case WHERE state <> 'closed') c
-CROSS JOIN (SELECT count(*) AS live FROM trip WHERE status = ANY(:statuses)) t
+CROSS JOIN (SELECT count(*) AS live FROM trip WHERE ended_at IS NULL AND status = ANY(:statuses)) t
 LEFT JOIN LATERAL (SELECT id, trip_id, triggered_at, next_due FROM incident WHERE status <> 'resolved'
       ORDER BY status = 'triggered' DESC, triggered_at DESC LIMIT 1) newest ON true
 """

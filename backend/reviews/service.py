@@ -73,7 +73,8 @@ async def open_case(
             outcome=severity,
             counts={"signals": 1},
             trip_id=trip_id,
-            private={"case": str(case_id), "kind": kind, "reasons": draft.reasons, "about": str(about_user_id)}
+            person_id=about_user_id,
+            private={"case": str(case_id), "kind": kind, "reasons": [*draft.reasons]}
             | ({"message": str(message_id)} if message_id else {}),
         ),
     )
@@ -208,8 +209,10 @@ async def open_conversation(
         session,
         Entry(
             event="trip.opened",
+            outcome=purpose,
             trip_id=trip_id,
-            private={"account": str(account_id), "role": role, "purpose": purpose},
+            staff_id=account_id,
+            private={"role": role},
         ),
     )
     return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from advanced_alchemy.base import orm_registry
 
+import backend.audit.models  # noqa: F401  (tables of the log and its keys)
+import backend.keys.models  # noqa: F401  (tables of wrapped keys)
 import backend.reviews.models  # noqa: F401  (tables of the review desk)
 
 metadata = orm_registry.metadata

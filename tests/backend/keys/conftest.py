@@ -1,0 +1,37 @@
+"""A keyring on a real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from backend.clock import MovableClock
+from backend.db import Database
+from backend.keys import Keyring, LocalRootKey
+from backend.settings import DatabaseSettings
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncGenerator[Database]:
+    database = Database(DatabaseSettings(url=database_url))
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> LocalRootKey:
+    return LocalRootKey.load(tmp_path)
+
+
+@pytest.fixture
+def keyring(db: Database, provider: LocalRootKey, clock: MovableClock) -> Keyring:
+    return Keyring(db, provider, clock)

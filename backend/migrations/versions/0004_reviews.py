@@ -110,6 +110,15 @@ CREATE TABLE trip_access (
 );
 CREATE INDEX trip_access_trip ON trip_access (trip_id, at);
 CREATE INDEX trip_access_once ON trip_access (trip_id, account_id, purpose, at);
+
+CREATE TABLE sign_in_attempt (
+    id uuid PRIMARY KEY,
+    account_key bytea NOT NULL,
+    address text NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX sign_in_attempt_account ON sign_in_attempt (account_key, at);
+CREATE INDEX sign_in_attempt_address ON sign_in_attempt (address, at);
 """
 
 
@@ -128,5 +137,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take them away again."""
-    for table in ("trip_access", "enforcement", "case_decision", "case_claim", "case_signal", "review_case"):
+    tables = "sign_in_attempt trip_access enforcement case_decision case_claim case_signal review_case"
+    for table in tables.split():
         op.execute(f"DROP TABLE {table}")

@@ -22,6 +22,7 @@ from backend.errors import ProblemError
 from backend.keys import Keyring
 from backend.reviews.models import CaseClaim, CaseDecision, Enforcement, ReviewCase
 from backend.reviews.severity import needs_rationale
+from backend.trips.models import TripChat
 
 MessageOutcome = Literal["release", "mask", "remove"]
 PersonOutcome = Literal["none", "warn", "mute", "suspend"]
@@ -174,8 +175,7 @@ async def enforce(
     made = await session.scalar(pg_insert(Enforcement).values(row).on_conflict_do_nothing().returning(Enforcement))
     if made is None:
         return None
-    if made.kind == "suspend":
-        await set_suspension(session, clock, made.user_id)
+    await _settle(session, clock, made)
     await audit.append(session, _enforced("enforcement.applied", made, decision.account_id))
     return made
 
@@ -186,17 +186,23 @@ def _until(kind: str, duration_s: int | None, now: datetime) -> datetime | None:
     return now + timedelta(seconds=duration_s or DEFAULT_DURATION_S[kind])
 
 
-async def set_suspension(session: AsyncSession, clock: Clock, user_id: UUID) -> None:
-    """Make a person's suspension follow from the enforcement rows: the latest that runs, or none."""
-    latest = await session.scalar(
-        select(func.max(Enforcement.until)).where(
-            Enforcement.user_id == user_id,
-            Enforcement.kind == "suspend",
-            Enforcement.lifted_at.is_(None),
-            Enforcement.until > clock.now(),
-        )
+async def _settle(session: AsyncSession, clock: Clock, one: Enforcement) -> None:
+    """Make what the chat reads follow from the enforcement rows: the latest end of those that run, or none."""
+    if one.kind == "warn":
+        return
+    running = select(func.max(Enforcement.until)).where(
+        Enforcement.user_id == one.user_id,
+        Enforcement.kind == one.kind,
+        Enforcement.lifted_at.is_(None),
+        Enforcement.until > clock.now(),
     )
-    await suspend_user(session, clock, user_id, latest)
+    if one.kind == "suspend":
+        await suspend_user(session, clock, one.user_id, await session.scalar(running))
+        return
+    until = await session.scalar(running.where(Enforcement.trip_id == one.trip_id))
+    chat = update(TripChat).where(TripChat.trip_id == one.trip_id)
+    await session.execute(chat.where(TripChat.driver_id == one.user_id).values(driver_muted_until=until))
+    await session.execute(chat.where(TripChat.customer_id == one.user_id).values(customer_muted_until=until))
 
 
 async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, decision_id: UUID, *, account_id: UUID) -> int:
@@ -211,8 +217,7 @@ async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, decision_id
         )
     ).all()
     for one in lifted:
-        if one.kind == "suspend":
-            await set_suspension(session, clock, one.user_id)
+        await _settle(session, clock, one)
         await audit.append(session, _enforced("enforcement.lifted", one, account_id))
     return len(lifted)
 

@@ -1,0 +1,153 @@
+"""A trip's conversation as staff read it: the flat messages with their verdicts, and the trip around them.
+
+Every caller records the opening first (`service.open_conversation`): there is no other way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.keys import Keyring
+from backend.messages.access import access_epoch, access_history, access_last_seq, access_message
+from backend.messages.models import TripMessage, TripVerdict
+from backend.messages.receipts import Marks
+from backend.messages.wire import Message, flat
+from backend.reviews.live import Person
+from backend.trips.access import TripView, access_trip, access_view
+from backend.trips.models import Trip
+
+#: Messages that one answer shows at most, the newest of the trip; a case's own messages come beside them.
+SHOWN = 200
+
+
+class VerdictView(msgspec.Struct, frozen=True):
+    """The machine's answer on one message; `signals` are `{code, score, span?}`."""
+
+    outcome: str
+    flags: list[str]
+    labels: dict[str, float]
+    signals: list[Any]
+    policy: str
+    model: str
+    at: datetime
+
+
+class StaffMessage(Message, kw_only=True):
+    """The flat message object as it was written, with its verdict."""
+
+    verdict: VerdictView | None
+
+
+class TripDetail(msgspec.Struct, frozen=True):
+    """A trip as staff see it."""
+
+    id: UUID
+    market: str
+    status: str
+    driver: Person
+    customer: Person
+    vehicle: dict[str, Any] | None
+    pickup: Any
+    destination: Any
+    location: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """Messages oldest first; `last_seq` and `epoch` let the reader ask for what comes next."""
+
+    messages: list[StaffMessage]
+    last_seq: int
+    epoch: str
+
+
+async def access_trip_detail(session: AsyncSession, trip_id: UUID) -> TripDetail:
+    """The trip. Raises `trip_not_found`."""
+    trip = await access_trip(session, trip_id)
+    return _detail(trip)
+
+
+def _detail(trip: Trip) -> TripDetail:
+    return TripDetail(
+        id=trip.id,
+        market=trip.market,
+        status=trip.status,
+        driver=Person(trip.driver_id, trip.driver_name, trip.driver_rating),
+        customer=Person(trip.customer_id, trip.customer_name, trip.customer_rating),
+        vehicle=trip.vehicle,
+        pickup=trip.pickup,
+        destination=trip.destination,
+        location=trip.location,
+        created_at=trip.created_at,
+        started_at=trip.started_at,
+        ended_at=trip.ended_at,
+    )
+
+
+async def access_conversation(
+    session: AsyncSession,
+    pool: Any,
+    keyring: Keyring,
+    trip_id: UUID,
+    *,
+    after_seq: int | None = None,
+    also: Sequence[UUID] = (),
+    limit: int = SHOWN,
+) -> Conversation:
+    """The newest messages, or those after `after_seq` (with older ones that changed since), and those in `also`.
+
+    Raises `trip_not_found`.
+    """
+    view = await access_view(pool, trip_id)
+    # The number first: a message that arrives in between is shown now and again, never missed.
+    last_seq = await access_last_seq(pool, trip_id, "staff")
+    shown = await access_history(pool, keyring, view, "staff", after_seq=after_seq, limit=limit)
+    known = {message.id for message in shown}
+    for message_id in also:
+        if message_id not in known:
+            shown.append(await _one(pool, keyring, view, message_id))
+    shown.sort(key=lambda message: message.seq or 0)
+    verdicts = await _verdicts(session, view, [message.id for message in shown])
+    messages = [_with_verdict(message, verdicts.get(message.id)) for message in shown]
+    if after_seq is not None and len(messages) >= limit:
+        last_seq = max(after_seq, *(message.seq or 0 for message in messages))
+    return Conversation(messages, last_seq, await access_epoch(pool))
+
+
+async def _one(pool: Any, keyring: Keyring, view: TripView, message_id: UUID) -> Message:
+    return flat(await access_message(pool, keyring, view, message_id), "staff", view, Marks())
+
+
+async def _verdicts(session: AsyncSession, view: TripView, ids: list[UUID]) -> dict[UUID, VerdictView]:
+    rows = await session.scalars(
+        select(TripVerdict).where(TripVerdict.message_id.in_(ids), TripVerdict.expire_on == view.verdict_expire_on)
+    )
+    names = VerdictView.__struct_fields__
+    return {row.message_id: VerdictView(**{name: getattr(row, name) for name in names}) for row in rows}
+
+
+_FIELDS = Message.__struct_fields__
+
+
+def _with_verdict(message: Message, verdict: VerdictView | None) -> StaffMessage:
+    return StaffMessage(**{name: getattr(message, name) for name in _FIELDS}, verdict=verdict)
+
+
+async def access_statuses(session: AsyncSession, trip_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The status of each of these messages that is of this trip and still there. Raises `trip_not_found`."""
+    trip = await access_trip(session, trip_id)
+    rows = await session.execute(
+        select(TripMessage.id, TripMessage.status).where(
+            TripMessage.id.in_(ids), TripMessage.expire_on == trip.text_expire_on, TripMessage.trip_id == trip_id
+        )
+    )
+    return {row.id: row.status for row in rows}

@@ -15,13 +15,14 @@ from typing import Any, cast
 import structlog
 
 #: Fields that may hold words, places, numbers or keys of people. They are dropped whoever logs them.
-NEVER_LOGGED = frozenset(
-    """
-    content text body masked_body original message note rationale detail_text payload frame data
-    location lat lon phone phones number to from_ email display_name driver_name customer_name
-    token ticket password secret authorization cookie parameters params
-    """.split()
-)
+# fmt: off
+NEVER_LOGGED = frozenset({
+    "content", "text", "body", "masked_body", "original", "message", "note", "rationale", "detail_text", "payload",
+    "frame", "data", "location", "lat", "lon", "phone", "phones", "number", "to", "from_", "email", "display_name",
+    "driver_name", "customer_name", "token", "ticket", "password", "secret", "authorization", "cookie", "parameters",
+    "params",
+})
+# fmt: on
 
 #: The first line of an exception's message says what happened; later lines quote rows and parameters.
 EXCEPTION_MESSAGE_CHARS = 200

@@ -131,6 +131,10 @@ class ConsoleSettings:
 
     port: int = count(8501, 0, 65535, "Port that the console listens on.")
     api_url: str = setting("", as_url("http", "https"), "http://127.0.0.1:8000", "Where the console finds the api.")
+    cookie: str = text("tripwarden_session", "Name of the cookie that keeps a person signed in.")
+    secure_cookie: bool = setting(
+        False, as_flag, "true or false", "Send that cookie over HTTPS only; true wherever HTTPS is."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +167,7 @@ class LogSettings:
         "Least severity that is written.",
     )
     json: bool = setting(True, as_flag, "true or false", "One JSON object a line; false: for the eye.")
+    process: str = text("", "Name of this process in its lines; default: its verb.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,7 @@ class ChildSpec:
     ready_within_s: float = 60.0
     pass_fds: Sequence[int] = ()
     ready: Callable[[], Awaitable[bool]] = always_ready
+    tells_ready: bool = False  # takes `--ready-fd N` and writes a byte there when it is well
     prepare: Callable[[], None] = lambda: None  # before every start, also after a crash
 
 

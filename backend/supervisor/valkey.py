@@ -21,6 +21,7 @@ from backend.supervisor.process import ChildSpec
 class Valkey:
     """A Valkey on the loopback, as `user` when we are root."""
 
+    directory: Path
     port: int
     binary: Path
     user: EngineUser | None
@@ -32,7 +33,7 @@ class Valkey:
     def spec(self) -> ChildSpec:
         """How `up` runs it. Its process title stays its command line, so that a person can find it."""
         options = {
-            "bind": "127.0.0.1", "port": str(self.port), "save": "", "appendonly": "no", "dir": "/",
+            "bind": "127.0.0.1", "port": str(self.port), "save": "", "appendonly": "no", "dir": str(self.directory),
             "daemonize": "no", "logfile": "", "loglevel": "warning", "set-proc-title": "no", "maxclients": "4000",
         }  # fmt: skip
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
@@ -60,7 +61,8 @@ def prepare(data_dir: Path) -> Valkey:
     """Find binary and port. Raises SettingError when root's system user cannot reach the place."""
     user = engine_user()
     make_data_directory(data_dir, user)
-    return Valkey(port=kept_port(data_dir / "valkey.port"), binary=_reachable_binary(data_dir, user), user=user)
+    binary = _reachable_binary(data_dir, user)
+    return Valkey(directory=data_dir, port=kept_port(data_dir / "valkey.port"), binary=binary, user=user)
 
 
 def _reachable_binary(data_dir: Path, user: EngineUser | None) -> Path:

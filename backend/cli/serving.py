@@ -1,0 +1,64 @@
+"""uvicorn, set up for many small frames and phones that vanish."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import uvicorn
+
+from backend.settings import Settings
+
+#: A phone in a tunnel answers no ping: it is noticed after at most the sum of both.
+PING_EVERY_S = 5.0
+PONG_WITHIN_S = 5.0
+#: Connections that wait for a free accept, shared by all processes on one socket.
+BACKLOG = 2048
+STOP_WITHIN_S = 5
+
+
+class Server(uvicorn.Server):
+    """A server that tells its parent when it takes requests."""
+
+    ready_fd: int | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.ready_fd is not None:
+            os.write(self.ready_fd, b"1")
+            os.close(self.ready_fd)
+
+
+def serve(settings: Settings, *, port: int | None = None, fd: int | None = None, ready_fd: int | None = None) -> int:
+    """Run one api process until it is told to stop."""
+    from backend.app import create_app
+
+    server = Server(configuration(create_app(settings), settings, port=port, fd=fd))
+    server.ready_fd = ready_fd
+    server.run()
+    return 0 if server.started else 1
+
+
+def configuration(app: object, settings: Settings, *, port: int | None = None, fd: int | None = None) -> uvicorn.Config:
+    """uvicorn's settings for the api. No proxy headers: a client must not choose the address that it is limited by."""
+    return uvicorn.Config(
+        app,  # pyright: ignore[reportArgumentType]
+        host=settings.api.host,
+        port=settings.api.port if port is None else port,
+        fd=fd,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.limit.frame_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PONG_WITHIN_S,
+        backlog=BACKLOG,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        lifespan="on",
+    )

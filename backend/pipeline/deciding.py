@@ -12,7 +12,7 @@ from backend.pipeline.services import Services
 from backend.realtime import Audience, ChatEvent
 from backend.reviews import claims, decisions, service
 from backend.reviews.access import CaseView, access_case, access_case_messages
-from backend.reviews.conversation import access_statuses
+from backend.reviews.conversation import access_spans, access_statuses
 from backend.reviews.decisions import DecisionDraft, MessageDecision
 from backend.reviews.models import CaseDecision, ReviewCase
 from backend.trips.access import access_trip
@@ -21,7 +21,7 @@ from backend.trips.access import access_trip
 CHANGES: dict[str, frozenset[str]] = {
     "quarantined": frozenset({"release", "mask", "remove"}),
     "delivered": frozenset({"mask", "remove"}),
-    "masked": frozenset({"release", "remove"}),
+    "masked": frozenset({"remove"}),
 }
 
 
@@ -31,6 +31,7 @@ async def decide(services: Services, caller: Caller, case_id: UUID, draft: Decis
     Raises `case_closed`, `case_taken`, `case_not_claimed`, `rationale_required`, `message_not_found`, `invalid_value`.
     """
     async with services.db.session() as session:
+        await claims.lock_chat(session, case_id)
         case = await claims.held_by(session, case_id, caller.id)
         decisions.check_draft(draft, case.severity)
         await _check_person(session, case, draft)
@@ -63,6 +64,7 @@ async def reverse(services: Services, caller: Caller, case_id: UUID, rationale: 
     Raises `not_found`, `conflict` when there is no decision, `case_closed` when it was reversed before, `forbidden`.
     """
     async with services.db.session() as session:
+        await claims.lock_chat(session, case_id)
         case = await claims.locked(session, case_id)
         first = await session.get(CaseDecision, (case_id, 0))
         if first is None:
@@ -81,7 +83,7 @@ async def reverse(services: Services, caller: Caller, case_id: UUID, rationale: 
             statuses={},
             turn=1,
         )
-        await decisions.lift(session, services.audit, services.clock, first.id, account_id=caller.id)
+        await decisions.lift(session, services.audit, services.clock, services.chat, first.id, account_id=caller.id)
         joined = (await access_case_messages(session, [case_id])).get(case_id, [])
         again = await service.carry_on(session, services.audit, services.clock, case_id, joined)
         view = await access_case(session, again or case_id, services.clock.now())
@@ -117,14 +119,17 @@ async def _apply(
         return await services.chat.release(session, case.trip_id, item.message_id)
     if item.outcome == "remove":
         return await services.chat.remove(session, case.trip_id, item.message_id, "decision")
-    return await services.chat.mask(session, case.trip_id, item.message_id, None)
+    spans = await access_spans(session, case.trip_id, item.message_id)
+    return await services.chat.mask(session, case.trip_id, item.message_id, spans)
 
 
 async def _enforce(
     services: Services, session: AsyncSession, case: ReviewCase, decision: CaseDecision, draft: DecisionDraft
 ) -> ChatEvent | None:
     """Make the person's enforcement take effect. A warning is a system line that only this person reads."""
-    made = await decisions.enforce(session, services.audit, services.clock, case, decision, draft.duration_s)
+    made = await decisions.enforce(
+        session, services.audit, services.clock, services.chat, case, decision, draft.duration_s
+    )
     if made is None or made.kind != "warn":
         return None
     trip = await access_trip(session, case.trip_id)

@@ -15,6 +15,7 @@ from backend.db import new_id
 from backend.errors import ProblemError
 from backend.reviews.models import CaseClaim, ReviewCase
 from backend.reviews.severity import LEASE_S, SKIP_REST_S
+from backend.trips.models import TripChat
 
 #: Roles that decide, weakest first; a referred case waits for its role or a stronger one.
 DECIDERS = ("moderator", "lead", "admin")
@@ -102,6 +103,12 @@ async def locked(session: AsyncSession, case_id: UUID) -> ReviewCase:
     if found is None:
         raise ProblemError("not_found")
     return found
+
+
+async def lock_chat(session: AsyncSession, case_id: UUID) -> None:
+    """Lock the chat of the case's trip. A send takes the chat and then the case: whoever takes both, in this order."""
+    trip_id = select(ReviewCase.trip_id).where(ReviewCase.id == case_id).scalar_subquery()
+    await session.execute(select(TripChat.trip_id).where(TripChat.trip_id == trip_id).with_for_update())
 
 
 async def held_by(session: AsyncSession, case_id: UUID, account_id: UUID) -> ReviewCase:

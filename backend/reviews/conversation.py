@@ -151,3 +151,13 @@ async def access_statuses(session: AsyncSession, trip_id: UUID, ids: Sequence[UU
         )
     )
     return {row.id: row.status for row in rows}
+
+
+async def access_spans(session: AsyncSession, trip_id: UUID, message_id: UUID) -> list[tuple[int, int]]:
+    """Where the signals of a message's verdict point (code points); empty when none of them points anywhere."""
+    trip = await access_trip(session, trip_id)
+    verdict = await session.get(TripVerdict, (message_id, trip.verdict_expire_on))
+    if verdict is None or verdict.trip_id != trip_id:
+        return []
+    spans = [signal.get("span") for signal in verdict.signals]
+    return sorted({(int(span[0]), int(span[1])) for span in spans if span})

@@ -20,9 +20,9 @@ from backend.clock import Clock
 from backend.db import new_id
 from backend.errors import ProblemError
 from backend.keys import Keyring
+from backend.messages.service import ChatWriter
 from backend.reviews.models import CaseClaim, CaseDecision, Enforcement, ReviewCase
 from backend.reviews.severity import needs_rationale
-from backend.trips.models import TripChat
 
 MessageOutcome = Literal["release", "mask", "remove"]
 PersonOutcome = Literal["none", "warn", "mute", "suspend"]
@@ -149,6 +149,7 @@ async def enforce(
     session: AsyncSession,
     audit: AuditLog,
     clock: Clock,
+    chat: ChatWriter,
     case: ReviewCase,
     decision: CaseDecision,
     duration_s: int | None,
@@ -175,7 +176,7 @@ async def enforce(
     made = await session.scalar(pg_insert(Enforcement).values(row).on_conflict_do_nothing().returning(Enforcement))
     if made is None:
         return None
-    await _settle(session, clock, made)
+    await _settle(session, clock, chat, made)
     await audit.append(session, _enforced("enforcement.applied", made, decision.account_id))
     return made
 
@@ -186,7 +187,7 @@ def _until(kind: str, duration_s: int | None, now: datetime) -> datetime | None:
     return now + timedelta(seconds=duration_s or DEFAULT_DURATION_S[kind])
 
 
-async def _settle(session: AsyncSession, clock: Clock, one: Enforcement) -> None:
+async def _settle(session: AsyncSession, clock: Clock, chat: ChatWriter, one: Enforcement) -> None:
     """Make what the chat reads follow from the enforcement rows: the latest end of those that run, or none."""
     if one.kind == "warn":
         return
@@ -200,12 +201,12 @@ async def _settle(session: AsyncSession, clock: Clock, one: Enforcement) -> None
         await suspend_user(session, clock, one.user_id, await session.scalar(running))
         return
     until = await session.scalar(running.where(Enforcement.trip_id == one.trip_id))
-    chat = update(TripChat).where(TripChat.trip_id == one.trip_id)
-    await session.execute(chat.where(TripChat.driver_id == one.user_id).values(driver_muted_until=until))
-    await session.execute(chat.where(TripChat.customer_id == one.user_id).values(customer_muted_until=until))
+    await chat.mute(session, one.trip_id, one.user_id, until)
 
 
-async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, decision_id: UUID, *, account_id: UUID) -> int:
+async def lift(
+    session: AsyncSession, audit: AuditLog, clock: Clock, chat: ChatWriter, decision_id: UUID, *, account_id: UUID
+) -> int:
     """End the enforcement of a decision early, because it was reversed; returns how many were running."""
     now = clock.now()
     lifted = (
@@ -217,7 +218,7 @@ async def lift(session: AsyncSession, audit: AuditLog, clock: Clock, decision_id
         )
     ).all()
     for one in lifted:
-        await _settle(session, clock, one)
+        await _settle(session, clock, chat, one)
         await audit.append(session, _enforced("enforcement.lifted", one, account_id))
     return len(lifted)
 

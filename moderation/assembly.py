@@ -1,0 +1,55 @@
+"""Puts the shipped pipeline together: the one place that knows every signal."""
+
+from __future__ import annotations
+
+from moderation.classifiers.linear import load_linear
+from moderation.normalise import Normaliser
+from moderation.pipeline import Pipeline
+from moderation.policy import Policy
+from moderation.signals.base import Signal
+from moderation.signals.codeword import Codeword
+from moderation.signals.distress import Distress
+from moderation.signals.email import Email
+from moderation.signals.flood import FloodSignal
+from moderation.signals.handle import Handle
+from moderation.signals.keyword import Keyword, lexicon, load_bank
+from moderation.signals.link import Link
+from moderation.signals.messenger_link import MessengerLink
+from moderation.signals.off_platform_payment import OffPlatformPayment
+from moderation.signals.phone import Phone
+from moderation.signals.phone_spelled import PhoneSpelled
+from moderation.signals.scam import Scam
+from moderation.signals.self_harm import SelfHarm
+from moderation.signals.solicitation import Solicitation
+from moderation.signals.threat import Threat
+
+
+def shipped_signals(policy: Policy) -> list[Signal]:
+    """Return every rule signal, set up by the policy and the shipped data."""
+    return [
+        FloodSignal(policy.document.flood),
+        Phone(policy),
+        PhoneSpelled(),
+        Email(),
+        Handle(),
+        MessengerLink(),
+        Link(policy.document.links),
+        OffPlatformPayment(),
+        Keyword(load_bank(Normaliser())),
+        Codeword(policy.document.codewords),
+        Threat(),
+        Distress(),
+        SelfHarm(),
+        Solicitation(),
+        Scam(),
+    ]
+
+
+def shipped_normaliser() -> Normaliser:
+    """Return the normaliser with the shipped lexicon; training uses the same one."""
+    return Normaliser(lexicon(load_bank(Normaliser())))
+
+
+def assemble(policy: Policy) -> Pipeline:
+    """Build the pipeline of a policy with the shipped signals and weights."""
+    return Pipeline(policy, shipped_signals(policy), load_linear(), shipped_normaliser())

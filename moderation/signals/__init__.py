@@ -1,0 +1,1 @@
+"""Rule signals, one file each; `moderation.assembly` lists them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moderation.command import cli_main
 from moderation.content import Content, Context, Recent
 from moderation.normalise import fingerprint
 from moderation.pipeline import Pipeline, default_pipeline
@@ -17,6 +18,7 @@ __all__ = [
     "Recent",
     "SignalHit",
     "Verdict",
+    "cli_main",
     "default_pipeline",
     "fingerprint",
     "load_policy",

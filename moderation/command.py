@@ -1,0 +1,157 @@
+"""The command behind `python -m moderation` and `tripwarden moderate`: JSON lines in, verdicts as JSON lines out, one for each, in order."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import msgspec
+from msgspec import Meta
+
+from moderation.content import Content, Context, Recent, SenderRole
+from moderation.normalise import fingerprint
+from moderation.pipeline import Pipeline, default_pipeline
+from moderation.policy import PolicyError, load_policy
+from moderation.verdict import Verdict
+
+MAX_LINE_BYTES = 1_000_000
+
+
+class RecentLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An earlier message of the same sender; its text is fingerprinted here."""
+
+    at: float
+    text: str
+
+
+class ContextLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of Context as they stand in a line."""
+
+    market: str = "default"
+    sender_role: SenderRole = "driver"
+    template: bool = False
+    now: float = 0.0
+    recent: Annotated[list[RecentLine], Meta(max_length=1000)] = []
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of input: a text with what is known around it, or the path of an image."""
+
+    text: str | None = None
+    lang: str | None = None
+    context: ContextLine = ContextLine()
+    image: str | None = None
+
+
+class LineError(Exception):
+    """A line that cannot be judged: stable code, plain words, and the column (from 1) where that can be told."""
+
+    def __init__(self, code: str, message: str, column: int | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.column = code, message, column
+
+
+def cli_main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv`; returns the exit code: 0, 1 if any line was bad, 2 if nothing could be judged."""
+    parser = argparse.ArgumentParser(
+        prog="moderate",
+        description='Judge JSON lines {"text", "lang"?, "context"?}; write one verdict a line, in order.',
+    )
+    parser.add_argument("file", nargs="?", type=Path, help="JSON lines to read instead of standard input")
+    parser.add_argument("--policy", type=Path, help="policy file (TOML) instead of the shipped one")
+    chosen = parser.parse_args(argv)
+    try:
+        pipeline = default_pipeline(load_policy(chosen.policy))
+        if chosen.file is None:
+            return run(sys.stdin.buffer, sys.stdout, pipeline)
+        with chosen.file.open("rb") as lines:
+            return run(lines, sys.stdout, pipeline)
+    except PolicyError as error:
+        print(f"moderate: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"moderate: {error.filename}: {error.strerror}", file=sys.stderr)
+    return 2
+
+
+def run(stdin_lines: Iterable[str | bytes], out: TextIO, pipeline: Pipeline | None = None) -> int:
+    """Judge each line and write one line for it to `out`, in order; returns 1 if any line was bad, else 0."""
+    judge = (pipeline or default_pipeline()).judge
+    bad = 0
+    for number, line in enumerate(stdin_lines, 1):
+        try:
+            answer = msgspec.json.encode(judge_line(line, judge))
+        except LineError as error:
+            bad = 1
+            fault = {"code": error.code, "message": error.message, "line": number}
+            if error.column is not None:
+                fault["column"] = error.column
+            answer = msgspec.json.encode({"error": fault})
+        out.write(answer.decode() + "\n")
+        out.flush()
+    return bad
+
+
+def judge_line(line: str | bytes, judge: Callable[[Content, Context], Verdict]) -> dict[str, object]:
+    """Return the answer to one line. Raises LineError."""
+    read = _parse(line)
+    if read.image is not None:
+        raise LineError("not_available", "images are not judged yet")
+    if read.text is None:
+        raise LineError("bad_line", 'neither "text" nor "image" is there', 1)
+    given = read.context
+    recent = [Recent(each.at, fingerprint(each.text)) for each in given.recent]
+    context = Context(given.market, given.sender_role, given.template, given.now, recent)
+    return as_json(judge(Content(read.text, read.lang), context))
+
+
+def as_json(verdict: Verdict) -> dict[str, object]:
+    """Return the verdict as the output line has it; labels and times rounded, a reason and mask spans only if there are."""
+    answer: dict[str, object] = {
+        "outcome": verdict.outcome,
+        "flags": verdict.flags,
+        "labels": {label: round(score, 4) for label, score in verdict.labels.items()},
+        "signals": verdict.signals,
+        "policy": verdict.policy,
+        "model": verdict.model,
+        "ms": round(verdict.ms, 3),
+    }
+    if verdict.reason:
+        answer["reason"] = verdict.reason
+    if verdict.mask_spans:
+        answer["mask_spans"] = verdict.mask_spans
+    return answer
+
+
+def _parse(line: str | bytes) -> Line:
+    raw = line if isinstance(line, bytes) else line.encode("utf-8", "surrogateescape")
+    if len(raw) > MAX_LINE_BYTES:
+        raise LineError("line_too_long", f"{len(raw)} bytes; at most {MAX_LINE_BYTES} are read", MAX_LINE_BYTES + 1)
+    try:
+        raw.decode()
+        return msgspec.json.decode(raw, type=Line)
+    except UnicodeDecodeError as error:
+        raise LineError("bad_line", "not UTF-8", error.start + 1) from error
+    except msgspec.ValidationError as error:
+        raise LineError("bad_line", str(error), _column_of(raw, str(error))) from error
+    except msgspec.DecodeError as error:
+        raise LineError("bad_line", str(error), _byte_of(str(error), raw)) from error
+
+
+def _byte_of(message: str, raw: bytes) -> int:
+    """Msgspec says "(byte N)" when the JSON is malformed and nothing when it is cut short: then it ends too early."""
+    _, found, rest = message.partition("(byte ")
+    at = int(rest.split(")", 1)[0]) if found else len(raw.rstrip())
+    return len(raw[:at].decode("utf-8", "replace")) + 1
+
+
+def _column_of(raw: bytes, message: str) -> int:
+    """Where the faulty field's name stands; column 1 if the fault is of the whole line."""
+    _, found, path = message.partition("`$")
+    name = path.rstrip("`").rsplit(".", 1)[-1].split("[")[0] if found and "." in path else ""
+    if "unknown field `" in message:
+        name = message.split("unknown field `", 1)[1].split("`", 1)[0]
+    at = raw.find(b'"' + name.encode() + b'"') if name else -1
+    return len(raw[:at].decode("utf-8", "replace")) + 1 if at >= 0 else 1

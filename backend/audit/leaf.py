@@ -18,7 +18,7 @@ VOID = "void"
 NO_PRIVATE = hmac.digest(bytes(SALT_BYTES), b"{}", "sha256")
 
 
-class Leaf(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`{boot, c, ev, log, n?, out, pol, prod, pseq, ts, v}`: fields stand in canonical order, so encoding is canonical.
 
     boot, prod: which process, and which life of it. pseq: its own gapless count from 1. ev: event code. out: outcome.
@@ -29,7 +29,7 @@ class Leaf(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     c: str
     ev: str
     log: str
-    n: dict[str, int] | msgspec.UnsetType
+    n: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
     out: str
     pol: str | None
     prod: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -27,9 +26,10 @@ def clock() -> MovableClock:
     return MovableClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
 
 
-@pytest.fixture
-def provider(tmp_path: Path) -> LocalRootKey:
-    return LocalRootKey.load(tmp_path)
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> LocalRootKey:
+    """One root key as long as the module's database lives."""
+    return LocalRootKey.load(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

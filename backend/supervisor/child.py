@@ -8,7 +8,8 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from backend.supervisor.output import Output
 from backend.supervisor.process import ChildSpec, start_arguments
@@ -22,7 +23,7 @@ LONGEST_LINE = 16 * 1024
 
 
 class StartError(Exception):
-    """A child did not come up; its last words are in the message."""
+    """A child did not come up; its last words are in its message."""
 
 
 class Child:
@@ -55,8 +56,8 @@ class Child:
                 return
             if attempt < FIRST_START_TRIES:
                 await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
-        words = "\n".join(f"    {line}" for line in self._last) or "    (it said nothing)"
-        raise StartError(f"{self.spec.name} does not start. Its last words:\n{words}")
+        words = next((line for line in reversed(self._last) if line), "nothing")
+        raise StartError(f"{self.spec.name} does not start; its last words: {words[:300]}")
 
     async def keep(self) -> None:
         """Bring it back whenever it dies, with growing pauses. Returns after `stop`."""
@@ -115,14 +116,14 @@ class Child:
         if self._changed:
             self._changed()
 
-    def _run(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownVariableType, reportAssignmentType]
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._pumps.add(task)
         task.add_done_callback(self._pumps.discard)
 
     async def _listen_ready(self, reader: int) -> None:
         loop = asyncio.get_running_loop()
-        arrived = loop.create_future()
+        arrived: asyncio.Future[None] = loop.create_future()
         loop.add_reader(reader, lambda: arrived.done() or arrived.set_result(None))
         try:
             await arrived

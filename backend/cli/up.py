@@ -1,0 +1,110 @@
+"""`tripwarden up`: the flags, the data directory, the lock."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend.cli.arguments import parser, read_settings
+from backend.errors import ProblemError
+from backend.settings import Settings, is_running
+from backend.supervisor.directories import engine_user, is_open_to, make_data_directory
+from backend.supervisor.output import Output
+from backend.supervisor.plan import Options
+from backend.supervisor.runtime import LOCK, Lock
+from backend.supervisor.up import run as run_up
+
+EPHEMERAL_PREFIX = "tripwarden-ephemeral-"
+
+
+def run(argv: list[str], data_dir: Path | None) -> int:
+    """Start everything, wait, stop everything."""
+    chosen = _flags().parse_args(argv)
+    if chosen.ephemeral and data_dir is not None:
+        raise ProblemError("invalid_value", "--ephemeral makes a data directory of its own; leave out --data-dir")
+    with data_directory(chosen, data_dir) as (directory, settings):
+        output = Output().open()
+        try:
+            run_up(_options(chosen, directory, settings), settings, output)
+        finally:
+            output.close()
+    return 0
+
+
+@contextmanager
+def data_directory(chosen: argparse.Namespace, data_dir: Path | None) -> Generator[tuple[Path, Settings]]:
+    """The data directory, made and locked, with the settings that hold there. Settings are checked first."""
+    settings = read_settings(data_dir, with_runtime=False)
+    directory = make_ephemeral() if chosen.ephemeral else settings.data.dir
+    try:
+        embedded = not settings.database.url
+        make_data_directory(directory, engine_user(directory / "postgres") if embedded else None)
+        lock = Lock(directory)
+        lock.take()
+        try:
+            yield directory, settings
+        finally:
+            lock.release()
+    finally:
+        if chosen.ephemeral:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def make_ephemeral() -> Path:
+    """A new directory that goes at the stop; those of runs that were killed go now."""
+    user = engine_user()
+    for place in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108
+        if user is None or all(is_open_to(step, user) for step in (place, *place.resolve().parents)):
+            break
+    for old in place.glob(EPHEMERAL_PREFIX + "*"):
+        if (old / LOCK).exists() and old.stat().st_uid == os.geteuid() and not is_running(old):
+            shutil.rmtree(old, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=EPHEMERAL_PREFIX, dir=place))
+    made.chmod(0o711 if user else 0o700)
+    return made
+
+
+def _options(chosen: argparse.Namespace, directory: Path, settings: Settings) -> Options:
+    return Options(
+        data_dir=directory,
+        port=settings.api.port if chosen.port is None else chosen.port,
+        console_port=settings.console.port if chosen.console_port is None else chosen.console_port,
+        console=not chosen.no_console,
+        api_workers=chosen.api_workers,
+        ephemeral=chosen.ephemeral,
+        simulate=not chosen.no_simulate,
+        trips=chosen.trips,
+    )
+
+
+def _flags() -> argparse.ArgumentParser:
+    flags = parser("up")
+    flags.add_argument("--port", type=_port, help="port of the api (0: a free one; default: TRIPWARDEN_API_PORT)")
+    flags.add_argument("--console-port", type=_port, help="port of the console (0: a free one)")
+    flags.add_argument("--no-console", action="store_true", help="leave the console out")
+    flags.add_argument("--api-workers", type=_some(1, 64), default=2, metavar="N", help="api processes (default: 2)")
+    flags.add_argument("--ephemeral", action="store_true", help="use a data directory that goes at the stop")
+    flags.add_argument("--no-simulate", action="store_true", help="leave the simulated city out")
+    flags.add_argument(
+        "--trips", type=_some(1, 10_000), default=12, metavar="N", help="trips of the city (default: 12)"
+    )
+    return flags
+
+
+def _some(low: int, high: int) -> Callable[[str], int]:
+    def read(raw: str) -> int:
+        value = int(raw)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not from {low} to {high}")
+        return value
+
+    return read
+
+
+def _port(raw: str) -> int:
+    return _some(0, 65535)(raw)

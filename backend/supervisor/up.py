@@ -1,0 +1,176 @@
+"""`tripwarden up`: everything on one machine, started in order, kept alive, stopped without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+
+from backend.errors import ProblemError
+from backend.migrations import migrate
+from backend.settings import Settings, load
+from backend.supervisor import postgres, valkey
+from backend.supervisor.child import Child, StartError
+from backend.supervisor.health import what_is_wrong
+from backend.supervisor.output import Output
+from backend.supervisor.plan import Options, Places, Plan, effective, environment
+from backend.supervisor.ports import check_free, free_port, kept_port, listen
+from backend.supervisor.process import ChildSpec
+from backend.supervisor.runtime import remove_runtime, write_runtime
+from backend.supervisor.seed import SignIn, seed
+
+#: The api says by itself which part is not well; this long after the start we pass it on.
+READY_WITHIN_S = 15.0
+
+
+class Up:
+    """One run of the product. `run` returns when it was stopped."""
+
+    def __init__(self, options: Options, settings: Settings, output: Output) -> None:
+        self._options, self._settings, self._output = options, settings, output
+        self._children: list[list[Child]] = []
+        self._keepers: list[asyncio.Task[None]] = []
+        self._decided: dict[str, str] = {}
+        self._stop = asyncio.Event()
+        self._listener: socket.socket | None = None  # open all the time: a new api process gets it, too
+        # The write end lives and dies with this process; the read end tells a leash that it died.
+        self._leash_read, self._leash_write = os.pipe()
+
+    async def run(self) -> None:
+        """Start, print the places, wait for a signal, stop. Raises ProblemError when something does not start."""
+        self._listen_to_signals()
+        begun = time.monotonic()
+        starting = asyncio.ensure_future(self._start())
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                places, sign_ins = starting.result()
+                self._output.say(self._welcome(places, sign_ins, time.monotonic() - begun))
+                await stopped
+        except StartError as error:
+            raise ProblemError("unavailable", str(error)) from error
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await self._stop_all()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+
+    def _on_signal(self) -> None:
+        if not self._stop.is_set():
+            self._output.say("tripwarden: stopping")
+            self._stop.set()
+
+    async def _start(self) -> tuple[Places, list[SignIn]]:
+        options = self._options
+        self._listener = listener = listen(self._settings.api.host, options.port, "--port")
+        check_free(options.console_port if options.console else 0, "--console-port")
+        database_url, redis_url = await self._start_engines()
+        places = self._places(listener, database_url, redis_url)
+        self._decided = effective(self._settings, places)
+        env = environment(os.environ, options.data_dir, self._decided)
+        await migrate(database_url)
+        sign_ins = await seed(load(env, data_dir=options.data_dir, with_runtime=False))
+        plan = Plan(options, places, env, listener.fileno())
+        for stage in plan.stages(simulated_phones=not self._settings.twilio.account_sid):
+            await self._start_stage(stage)
+        await self._wait_ready(places)
+        return places, sign_ins
+
+    async def _start_engines(self) -> tuple[str, str]:
+        """Those that no setting points elsewhere for."""
+        data_dir = self._options.data_dir
+        database_url, redis_url = self._settings.database.url, self._settings.redis.url
+        specs: list[ChildSpec] = []
+        if not database_url:
+            server = await asyncio.to_thread(postgres.prepare, data_dir)
+            database_url = server.url()
+            specs.append(server.spec())
+        if not redis_url:
+            bell = valkey.prepare(data_dir)
+            redis_url = bell.url
+            specs.append(bell.spec())
+        await self._start_stage(specs)
+        return database_url, redis_url
+
+    def _places(self, listener: socket.socket, database_url: str, redis_url: str) -> Places:
+        return Places(
+            data_dir=self._options.data_dir,
+            host=self._settings.api.host,
+            database_url=database_url,
+            redis_url=redis_url,
+            api_port=listener.getsockname()[1],
+            console_port=self._options.console_port or free_port(),
+            simulator_port=kept_port(self._options.data_dir / "simulator.port"),
+        )
+
+    async def _start_stage(self, specs: Sequence[ChildSpec]) -> None:
+        stage = [Child(spec, self._output, leash_fd=self._leash_read, changed=self._write_runtime) for spec in specs]
+        self._children.append(stage)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for child in stage:
+                    group.create_task(child.start())
+        except* StartError as errors:
+            raise errors.exceptions[0] from None
+        self._keepers += [asyncio.ensure_future(child.keep()) for child in stage]
+
+    def _write_runtime(self) -> None:
+        running = {child.spec.name: child.pid for stage in self._children for child in stage}
+        pids = {name: pid for name, pid in running.items() if pid is not None}
+        write_runtime(self._options.data_dir, self._decided, pids)
+
+    async def _wait_ready(self, places: Places) -> None:
+        """Ask the api whether every part is well; say which is not, and go on: it is kept alive all the same."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while wrong := await what_is_wrong(f"{places.api_url}/health/ready"):
+            if time.monotonic() > deadline:
+                self._output.say(f"tripwarden: the api is up but not ready: {wrong}")
+                return
+            await asyncio.sleep(0.1)
+
+    async def _stop_all(self) -> None:
+        """In reverse order, a stage at a time; a second Ctrl-C kills what is left."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._kill_all)
+        for stage in reversed(self._children):
+            await asyncio.gather(*(child.stop() for child in stage))
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        remove_runtime(self._options.data_dir)
+        os.close(self._leash_write)
+        os.close(self._leash_read)
+
+    def _kill_all(self) -> None:
+        for stage in self._children:
+            for child in stage:
+                child.kill()
+
+    def _welcome(self, places: Places, sign_ins: Sequence[SignIn], took_s: float) -> str:
+        width = max((len(one.email) for one in sign_ins), default=0)
+        people = [f"    {one.email.ljust(width)}   {one.password}" for one in sign_ins]
+        where = {"Console": places.console_url} if self._options.console else {}
+        where |= {"API": places.api_url, "Data": str(self._options.data_dir)}
+        lines = [
+            "",
+            f"Tripwarden is ready ({took_s:.1f} s). Stop it with Ctrl-C.",
+            "",
+            *(f"    {name:<8} {place}" for name, place in where.items()),
+            "",
+            *(["  Sign in to the console as", "", *people, ""] if people else []),
+        ]
+        return "\n".join(lines)
+
+
+def run(options: Options, settings: Settings, output: Output) -> None:
+    """Run until stopped. Raises ProblemError (also SettingError) when something does not start."""
+    asyncio.run(Up(options, settings, output).run())

@@ -59,7 +59,7 @@ async def publish_template(services: Services, caller: Caller, template_id: UUID
     """Judge it by the same pipeline as travellers' words, then give it to every phone within seconds."""
 
     def judge(text: str, lang: str) -> Verdict:
-        return services.pipeline.judge(Content(text, lang))
+        return services.moderation.judge(Content(text, lang))
 
     async with services.db.session() as session:
         row = await templates.publish(

@@ -18,8 +18,14 @@ import backend.migrations
 from backend.migrations import migrate
 from backend.settings import Settings, load
 from backend.supervisor.engines import Engines, running
+from tests import no_skips
 
 TEMPLATE = "tripwarden_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Skips are failures where everything has to be there."""
+    no_skips.install(config)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

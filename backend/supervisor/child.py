@@ -149,7 +149,8 @@ class Child:
     def _hear(self, line: bytes) -> None:
         text = line[:LONGEST_LINE].decode(errors="replace").rstrip()
         self._last.append(text)
-        self._output.relay(self.spec.name, text)
+        if not any(noise in text for noise in self.spec.mute):
+            self._output.relay(self.spec.name, text)
 
     async def _wait_ready(self) -> bool:
         deadline = time.monotonic() + self.spec.ready_within_s

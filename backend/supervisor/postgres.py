@@ -90,6 +90,7 @@ class Postgres:
             stop_signal=signal.SIGINT,
             death_signal=signal.SIGINT,
             stop_within_s=30.0,
+            mute=("LOG:  ", "FATAL:  the database system is", "FATAL:  terminating connection due to administrator"),
             ready=self.ready,
             prepare=lambda: clear_earlier(self.cluster),
         )

@@ -41,6 +41,7 @@ class ChildSpec:
     stop_within_s: float = 10.0
     ready_within_s: float = 60.0
     pass_fds: Sequence[int] = ()
+    mute: Sequence[str] = ()  # lines with one of these in them are everyday noise and not shown
     ready: Callable[[], Awaitable[bool]] = always_ready
     tells_ready: bool = False  # takes `--ready-fd N` and writes a byte there when it is well
     prepare: Callable[[], None] = lambda: None  # before every start, also after a crash

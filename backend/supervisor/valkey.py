@@ -44,6 +44,7 @@ class Valkey:
             user=self.user,
             death_signal=signal.SIGKILL,
             ready=self.ready,
+            mute=("Memory overcommit", "scheduling shutdown", "ready to exit"),
         )
 
     async def ready(self) -> bool:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -73,11 +75,11 @@ class Decided(msgspec.Struct, frozen=True):
 
 @get("/cases", guards=[staff_may_watch])
 async def list_cases(
-    services: Services,
-    state: Literal["open", "assigned", "referred", "closed"] | None = None,
-    severity: Severity | None = None,
-    trip_id: UUID | None = None,
-    sort: Literal["due"] = "due",
+    services: NamedDependency[Services],
+    state: FromQuery[Literal["open", "assigned", "referred", "closed"] | None] = None,
+    severity: FromQuery[Severity | None] = None,
+    trip_id: FromQuery[UUID | None] = None,
+    sort: FromQuery[Literal["due"]] = "due",
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[CaseView]:
@@ -92,7 +94,9 @@ async def list_cases(
 
 
 @post("/cases/claim", guards=[staff_may_decide], status_code=200)
-async def claim_next(services: Services, caller: Caller) -> Response[OpenedCase | None]:
+async def claim_next(
+    services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> Response[OpenedCase | None]:
     """Lease the most pressing case; 204 when none waits for the caller."""
     async with services.db.session() as session:
         role = caller.staff_role or ""
@@ -106,7 +110,9 @@ async def claim_next(services: Services, caller: Caller) -> Response[OpenedCase 
 
 
 @post("/cases/{case_id:uuid}/claim", guards=[staff_may_decide], status_code=200)
-async def claim_one(services: Services, caller: Caller, case_id: UUID) -> OpenedCase:
+async def claim_one(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], case_id: FromPath[UUID]
+) -> OpenedCase:
     """Lease this case."""
     async with services.db.session() as session:
         role = caller.staff_role or ""
@@ -120,7 +126,9 @@ async def claim_one(services: Services, caller: Caller, case_id: UUID) -> Opened
 
 
 @get("/cases/{case_id:uuid}", guards=[staff_may_open_conversations])
-async def one_case(services: Services, caller: Caller, case_id: UUID) -> OpenedCase:
+async def one_case(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], case_id: FromPath[UUID]
+) -> OpenedCase:
     """A case with its conversation. Opening it is recorded; what its holder sees here is what a decision is about."""
     async with services.db.session() as session:
         await access_case(session, case_id, services.clock.now())
@@ -158,7 +166,9 @@ async def _open(services: Services, session: AsyncSession, case: ReviewCase, cal
 
 
 @post("/cases/{case_id:uuid}/heartbeat", guards=[staff_may_decide], status_code=200)
-async def heartbeat(services: Services, caller: Caller, case_id: UUID) -> CaseView:
+async def heartbeat(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], case_id: FromPath[UUID]
+) -> CaseView:
     """Keep the lease."""
     async with services.db.session() as session:
         await claims.heartbeat(session, services.clock, case_id, account_id=caller.id)
@@ -166,7 +176,9 @@ async def heartbeat(services: Services, caller: Caller, case_id: UUID) -> CaseVi
 
 
 @post("/cases/{case_id:uuid}/skip", guards=[staff_may_decide], status_code=200)
-async def skip(services: Services, caller: Caller, case_id: UUID, data: Skip) -> CaseView:
+async def skip(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], case_id: FromPath[UUID], data: JSONBody[Skip]
+) -> CaseView:
     """Put a case back for the others."""
     async with services.db.session() as session:
         await claims.skip(session, services.audit, services.clock, case_id, account_id=caller.id, reason=data.reason)
@@ -176,7 +188,9 @@ async def skip(services: Services, caller: Caller, case_id: UUID, data: Skip) ->
 
 
 @post("/cases/{case_id:uuid}/refer", guards=[staff_may_decide], status_code=200)
-async def refer(services: Services, caller: Caller, case_id: UUID, data: Refer) -> CaseView:
+async def refer(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], case_id: FromPath[UUID], data: JSONBody[Refer]
+) -> CaseView:
     """Hand a case to a role."""
     async with services.db.session() as session:
         await claims.refer(
@@ -201,14 +215,24 @@ async def _settled(services: Services, session: AsyncSession, case_id: UUID) -> 
 
 
 @post("/cases/{case_id:uuid}/decisions", guards=[staff_may_decide], status_code=201)
-async def decide(services: Services, caller: Caller, case_id: UUID, data: DecisionDraft) -> Decided:
+async def decide(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    case_id: FromPath[UUID],
+    data: JSONBody[DecisionDraft],
+) -> Decided:
     """Decide a case that one holds. There is one decision on a case, ever."""
     decision_id, case = await deciding.decide(services, caller, case_id, data)
     return Decided(decision_id, case)
 
 
 @post("/cases/{case_id:uuid}/reversal", guards=[staff_may_decide], status_code=201)
-async def reverse(services: Services, caller: Caller, case_id: UUID, data: Reversal) -> Decided:
+async def reverse(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    case_id: FromPath[UUID],
+    data: JSONBody[Reversal],
+) -> Decided:
     """Undo a decision: enforcement ends, the messages come back as a new case, which is the one in the answer."""
     decision_id, case = await deciding.reverse(services, caller, case_id, data.rationale)
     return Decided(decision_id, case)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from backend.api.staff.roles import staff_may_watch
@@ -29,8 +30,8 @@ _STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 @get("/live", guards=[staff_may_watch])
 async def live(
     request: Request[Any, Any, Any],
-    services: Services,
-    cursor: Annotated[str | None, Parameter(max_length=64)] = None,
+    services: NamedDependency[Services],
+    cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> Response[DeskState] | Stream:
     """The state when it differs from `cursor`, or the same after two seconds; a stream for `text/event-stream`."""
     if "text/event-stream" in request.headers.get("accept", ""):

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from backend.errors import ProblemError
 
@@ -18,8 +18,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_CURSOR = 512
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="Most items in the answer.")]
-Cursor = Annotated[str | None, Parameter(max_length=MAX_CURSOR, description="The `cursor` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Most items in the answer.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=MAX_CURSOR, description="The `cursor` of the page before.")]
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):

@@ -9,6 +9,8 @@ from uuid import UUID
 import httpx
 import msgspec
 from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -80,7 +82,9 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/people/{user_id:uuid}", guards=[staff_may_open_conversations])
-async def person(services: Services, caller: Caller, user_id: UUID) -> PersonView:
+async def person(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], user_id: FromPath[UUID]
+) -> PersonView:
     """A traveller's record. Opening it is audited."""
     now = services.clock.now()
     async with services.db.session() as session:
@@ -127,7 +131,9 @@ async def _trips(session: AsyncSession, user_id: UUID) -> list[PersonTrip]:
 
 
 @get("/accounts", guards=[staff_may_manage_accounts])
-async def list_accounts(services: Services, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Page[StaffView]:
+async def list_accounts(
+    services: NamedDependency[Services], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[StaffView]:
     """Staff by e-mail address."""
     after = key_of(cursor, tuple[str])
     query = select(StaffAccount).order_by(StaffAccount.email).limit(limit + 1)
@@ -140,7 +146,9 @@ async def list_accounts(services: Services, cursor: Cursor = None, limit: Limit 
 
 
 @post("/accounts", guards=[staff_may_manage_accounts], status_code=201)
-async def add_account(services: Services, caller: Caller, data: NewAccount) -> StaffView:
+async def add_account(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[NewAccount]
+) -> StaffView:
     """A new local account."""
     async with services.db.session() as session:
         account = await create_staff(
@@ -163,7 +171,7 @@ def _staff(row: StaffAccount) -> StaffView:
 
 
 @get("/simulated-phones", guards=[staff_may_watch])
-async def simulated_phones(services: Services) -> list[Any]:
+async def simulated_phones(services: NamedDependency[Services]) -> list[Any]:
     """What the simulated telephones heard. Raises `not_available` where real telephones are used."""
     base = services.settings.twilio.api_base
     if not base:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from msgspec import Meta
 
 from backend.accounts import sign_ins
@@ -54,7 +56,9 @@ def account_view(account: StaffAccount) -> AccountView:
 
 
 @post("/session", status_code=201, opt={"public": True})
-async def sign_in(data: SignIn, request: Request[Any, Any, Any], services: Services) -> SessionView:
+async def sign_in(
+    data: JSONBody[SignIn], request: Request[Any, Any, Any], services: NamedDependency[Services]
+) -> SessionView:
     """Sign in with a local account; a wrong address and a wrong password answer alike, and in the same time."""
     address = request.client.host if request.client else "unknown"
     async with services.db.session() as session:
@@ -88,7 +92,7 @@ def _entry(event: str, account: StaffAccount | None, address: str) -> Entry:
 
 
 @delete("/session", guards=[staff_may_watch], status_code=204)
-async def sign_out(services: Services, caller: Caller) -> None:
+async def sign_out(services: NamedDependency[Services], caller: NamedDependency[Caller]) -> None:
     """Revoke the token that this call came with."""
     async with services.db.session() as session:
         await revoke_token(session, services.clock, caller)
@@ -99,7 +103,7 @@ async def sign_out(services: Services, caller: Caller) -> None:
 
 
 @get("/me", guards=[staff_may_watch])
-async def me(services: Services, caller: Caller) -> AccountView:
+async def me(services: NamedDependency[Services], caller: NamedDependency[Caller]) -> AccountView:
     """The account behind the token."""
     async with services.db.session() as session:
         account = await session.get(StaffAccount, caller.id)

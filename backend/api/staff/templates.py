@@ -6,6 +6,8 @@ from typing import Literal
 from uuid import UUID
 
 from litestar import Router, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from backend.accounts.caller import Caller
 from backend.api.staff.paging import DEFAULT_LIMIT, Cursor, Limit, Page, cursor_of, key_of
@@ -18,10 +20,10 @@ from moderation import Content, Verdict
 
 @get("/templates", guards=[staff_may_watch])
 async def list_templates(
-    services: Services,
-    lang: str | None = None,
-    audience: Literal["driver", "customer", "both"] | None = None,
-    state: Literal["draft", "published", "retired"] | None = None,
+    services: NamedDependency[Services],
+    lang: FromQuery[str | None] = None,
+    audience: FromQuery[Literal["driver", "customer", "both"] | None] = None,
+    state: FromQuery[Literal["draft", "published", "retired"] | None] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[TemplateView]:
@@ -35,7 +37,9 @@ async def list_templates(
 
 
 @post("/templates", guards=[staff_may_decide], status_code=201)
-async def draft_template(services: Services, caller: Caller, data: TemplateDraft) -> TemplateView:
+async def draft_template(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[TemplateDraft]
+) -> TemplateView:
     """A new draft; nobody outside sees it."""
     async with services.db.session() as session:
         row = await templates.save_draft(session, services.audit, services.clock, data, account_id=caller.id)
@@ -45,7 +49,12 @@ async def draft_template(services: Services, caller: Caller, data: TemplateDraft
 
 
 @put("/templates/{template_id:uuid}", guards=[staff_may_decide])
-async def change_template(services: Services, caller: Caller, template_id: UUID, data: TemplateChange) -> TemplateView:
+async def change_template(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    template_id: FromPath[UUID],
+    data: JSONBody[TemplateChange],
+) -> TemplateView:
     """Change a draft; of a published or retired one a new draft is made and answered, under an id of its own."""
     async with services.db.session() as session:
         row = await templates.change(session, services.audit, services.clock, template_id, data, account_id=caller.id)
@@ -55,7 +64,9 @@ async def change_template(services: Services, caller: Caller, template_id: UUID,
 
 
 @post("/templates/{template_id:uuid}/publish", guards=[staff_may_publish], status_code=200)
-async def publish_template(services: Services, caller: Caller, template_id: UUID) -> TemplateView:
+async def publish_template(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], template_id: FromPath[UUID]
+) -> TemplateView:
     """Judge it by the same pipeline as travellers' words, then give it to every phone within seconds."""
 
     def judge(text: str, lang: str) -> Verdict:
@@ -72,7 +83,9 @@ async def publish_template(services: Services, caller: Caller, template_id: UUID
 
 
 @post("/templates/{template_id:uuid}/retire", guards=[staff_may_publish], status_code=200)
-async def retire_template(services: Services, caller: Caller, template_id: UUID) -> TemplateView:
+async def retire_template(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], template_id: FromPath[UUID]
+) -> TemplateView:
     """Take it off every phone."""
     async with services.db.session() as session:
         row = await templates.retire(session, services.audit, services.clock, template_id, account_id=caller.id)

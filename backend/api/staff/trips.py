@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from backend.accounts.caller import Caller
 from backend.api.staff.paging import DEFAULT_LIMIT, Cursor, Limit, Page, cursor_of, key_of
@@ -46,10 +48,10 @@ class NewMessages(msgspec.Struct, frozen=True):
 
 @get("/live-trips", guards=[staff_may_watch])
 async def live_trips(
-    services: Services,
-    market: str | None = None,
-    status: Literal["accepted", "pickup", "arriving", "in_transit"] | None = None,
-    sort: Literal["risk", "started"] = "risk",
+    services: NamedDependency[Services],
+    market: FromQuery[str | None] = None,
+    status: FromQuery[Literal["accepted", "pickup", "arriving", "in_transit"] | None] = None,
+    sort: FromQuery[Literal["risk", "started"]] = "risk",
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[LiveTrip]:
@@ -61,7 +63,12 @@ async def live_trips(
 
 
 @get("/trips/{trip_id:uuid}", guards=[staff_may_open_conversations])
-async def open_trip(services: Services, caller: Caller, trip_id: UUID, purpose: Purpose | None = None) -> OpenedTrip:
+async def open_trip(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
+    purpose: FromQuery[Purpose | None] = None,
+) -> OpenedTrip:
     """Open a conversation. It is recorded with its purpose, and the trip's participants can see that."""
     talk, detail = await _open(services, caller, trip_id, purpose, None)
     return OpenedTrip(detail, talk.messages, talk.last_seq, talk.epoch)
@@ -69,7 +76,11 @@ async def open_trip(services: Services, caller: Caller, trip_id: UUID, purpose: 
 
 @get("/trips/{trip_id:uuid}/messages", guards=[staff_may_open_conversations])
 async def new_messages(
-    services: Services, caller: Caller, trip_id: UUID, after_seq: int = 0, purpose: Purpose | None = None
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
+    after_seq: FromQuery[int] = 0,
+    purpose: FromQuery[Purpose | None] = None,
 ) -> NewMessages:
     """Follow a conversation that one has opened."""
     talk, _ = await _open(services, caller, trip_id, purpose, max(after_seq, 0))

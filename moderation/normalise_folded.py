@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import itertools
 import re
 from collections.abc import Iterable
 
 from moderation import normalise_tables as tables
+from moderation.normalise_plain import plain
 from moderation.spans import Mapped, Replacement
 
 # Cheap looks, each about 0.3 us, that keep everyday text away from the costly patterns.
@@ -136,10 +136,10 @@ def _decode(mapped: Mapped, original: str) -> Mapped:
         word = original[match.start() : match.end()]
         try:
             text = base64.b64decode(word + "=" * (-len(word) % 4), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, or not of a text
             return None
         letters = sum(char.isalpha() or char.isspace() for char in text)
-        return text.lower() if text.isprintable() and letters >= 0.6 * len(text) else None
+        return plain(text).text if text.isprintable() and letters >= 0.6 * len(text) else None
 
     return mapped.rewrite(_BASE64_LOWER, readable)
 

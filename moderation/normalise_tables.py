@@ -26,9 +26,7 @@ DECEIVING = frozenset("ѕјԁԛԝӏ")
 ONLY_CYRILLIC = frozenset("бгджзийлпфцчшщъыэюяёәғқңөұү")
 ONLY_LATIN = frozenset("dfgjlqsvwz")
 # Phonetic and small capital letters; no alphabet of our markets uses them.
-LATIN_LOOKALIKES = dict(
-    zip("ɑɡɩʏʀɪɴʙʟʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱꜰƒⅼ", "agiyrinblhacdejkmoptuvwzsffl"[:28], strict=True)
-)
+LATIN_LOOKALIKES = dict(zip("ɑɡɩʏʀɪɴʙʟʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱꜰƒⅼ", "agiyrinblhacdejkmoptuvwzsffl"[:28], strict=True))
 LATIN_LOOKALIKES |= {chr(code): chr(code - 0x2150) for code in ()}  # NFKC does the rest
 
 

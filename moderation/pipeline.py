@@ -101,9 +101,7 @@ class Pipeline:
             if perf_counter() - begun > self._signal_s:
                 self._fail(LATE, signal.name, signal.failure, hits, ruling)
 
-    def _classify(
-        self, classifier: Classifier, view: View, hits: list[SignalHit], ruling: Ruling
-    ) -> dict[str, float]:
+    def _classify(self, classifier: Classifier, view: View, hits: list[SignalHit], ruling: Ruling) -> dict[str, float]:
         begun = perf_counter()
         try:
             labels = classifier.scores(view.folded.text)
@@ -131,6 +129,6 @@ def _script_language(view: View) -> str | None:
 
 def default_pipeline(policy: Policy | None = None) -> Pipeline:
     """Build the shipped pipeline (policy, keyword banks and weights from package data); takes well under a second."""
-    from moderation.assembly import assemble  # the one place that knows all signals  # noqa: PLC0415
+    from moderation.assembly import assemble  # the one place that knows all signals
 
     return assemble(policy or load_policy())

@@ -172,7 +172,9 @@ def parse_policy(source: bytes, name: str = "policy") -> Policy:
     unknown = unknown_names(document.signals, document.labels, [*document.languages.items(), *document.markets.items()])
     if unknown:
         section, key, known = unknown
-        raise locate(name, text, f"no such {section[:-1]} `{key}`; known are {', '.join(known)} - at `$.{section}.{key}`")
+        raise locate(
+            name, text, f"no such {section[:-1]} `{key}`; known are {', '.join(known)} - at `$.{section}.{key}`"
+        )
     return Policy(document, source)
 
 

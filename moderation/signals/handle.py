@@ -24,7 +24,29 @@ _NAMED = re.compile(
     r"|\s(?P<bare>(?=[a-z0-9_.]*[0-9_.][a-z0-9])[a-z][a-z0-9_.]{3,31}))(?!\w)"
 )
 _NO_NAME = frozenset(
-    "down here not the same this that there what your mine good better fine okay easier faster working broken free installed".split()
+    [
+        "down",
+        "here",
+        "not",
+        "the",
+        "same",
+        "this",
+        "that",
+        "there",
+        "what",
+        "your",
+        "mine",
+        "good",
+        "better",
+        "fine",
+        "okay",
+        "easier",
+        "faster",
+        "working",
+        "broken",
+        "free",
+        "installed",
+    ]
 )
 
 

@@ -17,7 +17,9 @@ HOSTS = (
     "facebook.com", "fb.com", "vk.com", "ok.ru", "tiktok.com", "wechat.com",
 )  # fmt: skip
 _DOT = r"(?:\s?\.\s?|\s?\(?(?:dot|точка|punto)\)?\s?)"
-_HOST = "|".join(_DOT.join(re.escape(part) for part in host.split(".")) for host in sorted(HOSTS, key=len, reverse=True))
+_HOST = "|".join(
+    _DOT.join(re.escape(part) for part in host.split(".")) for host in sorted(HOSTS, key=len, reverse=True)
+)
 _LINK = re.compile(rf"(?<![\w.-])(?:https?\s?:\s?/\s?/\s?)?(?:www\.)?(?:{_HOST})(?:\s?/\s?[\w\-./?=&%+@]+|(?![\w.-]))")
 _SCHEME = re.compile(r"(?<!\w)(?:tg|viber|whatsapp|skype|weixin|fb-messenger)://[\w\-./?=&%+@]+")
 
@@ -31,7 +33,17 @@ class MessengerLink:
 
     def triggers(self) -> Iterable[tuple[str, int]]:
         """The parts of the hosts that stand out."""
-        parts = {max(host.split("."), key=len) for host in HOSTS} - {"wa", "me", "t", "m", "vk", "ig", "ok", "fb", "com"}
+        parts = {max(host.split("."), key=len) for host in HOSTS} - {
+            "wa",
+            "me",
+            "t",
+            "m",
+            "vk",
+            "ig",
+            "ok",
+            "fb",
+            "com",
+        }
         short = ("wa.me", "t.me", "m.me", "vk.", "ig.me", "ok.ru", "fb.com", "://")
         spoken = ("wa me", "wa dot me", "t dot me", "wa . me", "t . me", "wa. me", "t. me", "wa .me", "t .me", "точка")
         return [(literal, 0) for literal in sorted({*parts, *short, *spoken})]

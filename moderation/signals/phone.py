@@ -72,7 +72,7 @@ def _is_spaced_like_phone(candidate: str) -> bool:
 
 
 def _is_valid(digits: str, international: bool, regions: Sequence[str]) -> bool:
-    import phonenumbers  # noqa: PLC0415 - its tables cost 30 ms, and most processes' first texts hold no number
+    import phonenumbers
 
     tries = [("+" + digits.removeprefix("00"), None)] if international else [(digits, region) for region in regions]
     if not international and len(digits) >= 11:

@@ -2,7 +2,7 @@
 
 A line of `data/phrases/<signal>.<language>.txt` is `<score> <pattern>`, `- <pattern>` (harmless: swallows hits that it
 overlaps), `@name = a | b c | d` (a macro) or `# comment`. A pattern is a row of words; `(a|b c|d*)` is one of, `[a|b]` may be
-missing, `*` ends a stem, `..` is up to three words of any kind, `@name` stands for the macro. Apostrophes may be left out by
+missing, `^` and `$` are the edges of a sentence, `*` ends a stem, `..` is up to three words of any kind, `@name` stands for the macro. Apostrophes may be left out by
 the writer, accents as well.
 """
 
@@ -19,7 +19,9 @@ from moderation.signals.base import Found
 from moderation.verdict import SignalHit, Span
 
 LANGUAGES = ("en", "ru", "kk", "es")
-_GAP = r"[\W_]+"
+# Between words: no full stop with a space behind it, or "a shared ride. It is fine" becomes a phrase.
+_GAP = r"(?:(?:[^\w.!?]|_){1,4}|[.!?]{1,3}(?=\w))"
+_EDGES = {"^": r"(?:^|(?<=[.!?\n])|(?<=[.!?\n]\s))", "$": r"(?=[^\w.!?]{0,6}(?:[.!?\n]|$))"}
 _ELEMENT = re.compile(r"\((?P<one>[^)]*)\)|\[(?P<maybe>[^\]]*)\]|(?P<gap>\.\.)|(?P<word>\S+)")
 _LINE = re.compile(r"(?P<score>-|[01](?:\.\d+)?)\s+(?P<pattern>.+)")
 _MACRO = re.compile(r"@(\w+)\s*=\s*(.+)")
@@ -39,6 +41,9 @@ class Phrase:
         parts: list[str] = []
         wanted: list[tuple[str, ...]] = []
         for element in _ELEMENT.finditer(pattern):
+            if element["word"] in _EDGES:
+                parts.append(_EDGES[element["word"]])
+                continue
             if element["gap"]:
                 parts.append(rf"(?:{_GAP}[\w']+){{0,3}}?")
                 continue
@@ -57,7 +62,7 @@ class Phrase:
 
 def _needs_lead(parts: list[str]) -> bool:
     """A gap before this element unless only leading optional elements (which bring their own) stand before it."""
-    return any(not part.endswith(")??") for part in parts)
+    return any(not part.endswith(")??") and part not in _EDGES.values() for part in parts)
 
 
 def _options(text: str) -> tuple[str, ...]:
@@ -65,7 +70,10 @@ def _options(text: str) -> tuple[str, ...]:
 
 
 def _option_regex(option: str) -> str:
-    words = [re.escape(word.rstrip("*")).replace("'", "'?") + (r"\w*" if word.endswith("*") else "") for word in option.split()]
+    words = [
+        re.escape(word.rstrip("*")).replace("'", "'?") + (r"\w*" if word.endswith("*") else "")
+        for word in option.split()
+    ]
     return _GAP.join(words)
 
 

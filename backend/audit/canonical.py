@@ -8,10 +8,11 @@ from typing import cast
 
 import msgspec
 
-#: One value of the private part. Whole numbers beyond 2**53 have no exact form in JSON and are refused.
+#: One value of the private part.
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
-_LARGEST = 2**53 - 1
+#: Whole numbers beyond have no exact form in every reader of JSON.
+LARGEST = 2**53 - 1
 _text = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _PLAIN = frozenset({str, bool, type(None)})
@@ -42,7 +43,7 @@ def _is_flat(value: dict[str, Json]) -> bool:
         if not name.isascii():
             return False
         kind = type(item)
-        if kind not in _PLAIN and not (kind is int and -_LARGEST <= cast("int", item) <= _LARGEST):
+        if kind not in _PLAIN and not (kind is int and -LARGEST <= cast("int", item) <= LARGEST):
             return False
     return True
 
@@ -78,7 +79,7 @@ def _utf16(name: str) -> bytes:
 
 
 def _whole(value: int) -> bytes:
-    if not -_LARGEST <= value <= _LARGEST:
+    if not -LARGEST <= value <= LARGEST:
         raise NotCanonical(f"{value} cannot be held exactly by every reader of JSON")
     return str(value).encode()
 

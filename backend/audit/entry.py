@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -11,7 +12,8 @@ from backend.audit.canonical import Json
 
 _CODE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 _MAX_CODE = 64
-_SYSTEM = "system"
+#: Subject of entries about nobody in particular.
+SYSTEM = "system"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +33,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None = None
     private: dict[str, Json] = {}
 
-    def key_subject(self) -> str:
-        """Under whose audit key the private part is sealed."""
-        return self.subject or str(self.person_id or self.trip_id or _SYSTEM)
-
     def private_part(self) -> dict[str, Json]:
         """Everything that is sealed, as one object; empty when there is nothing."""
         whole = dict(self.private)
@@ -46,8 +44,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             whole["staff_id"] = str(self.staff_id)
         return whole
 
+    def key_subject(self, private: dict[str, Json]) -> str:
+        """Under whose audit key `private`, the private part, is sealed."""
+        return self.subject or str(private.get("person_id") or private.get("trip_id") or SYSTEM)
 
 
+@lru_cache(maxsize=1024)
 def check_code(code: str) -> str:
     """An event or outcome code. Raises `ValueError`: free text would be a way for words into the public half."""
     if len(code) > _MAX_CODE or not _CODE.fullmatch(code):

@@ -24,7 +24,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.canonical import canonical
+from backend.audit.canonical import LARGEST, canonical
 from backend.audit.entry import Entry, check_code
 from backend.audit.leaf import NO_PRIVATE, SALT_BYTES, VERSION, VOID, Leaf, commit, encode_leaf
 from backend.audit.subject_keys import AuditKey, AuditKeys
@@ -112,7 +112,7 @@ class AuditLog:
         part = canonical(private)
         if len(part) > MAX_PRIVATE_BYTES:
             raise ValueError(f"the private part of {entry.event} is larger than {MAX_PRIVATE_BYTES} bytes")
-        subject = entry.key_subject()
+        subject = entry.key_subject(private)
         key = self.keys.kept(subject, moment) or await self.keys.ensure(subject, moment)
         salt = os.urandom(SALT_BYTES)
         commitment = commit(salt, part)
@@ -146,9 +146,9 @@ class AuditLog:
         return (
             key.key.seal(salted, commitment),
             key.id,
-            None if entry.trip_id is None else mac("trip:", entry.trip_id.bytes),
-            None if entry.person_id is None else mac("person:", entry.person_id.bytes),
-            None if entry.staff_id is None else mac("staff:", entry.staff_id.bytes),
+            None if entry.trip_id is None else mac(b"trip", entry.trip_id.bytes),
+            None if entry.person_id is None else mac(b"person", entry.person_id.bytes),
+            None if entry.staff_id is None else mac(b"staff", entry.staff_id.bytes),
         )
 
     def _numbered(
@@ -204,10 +204,9 @@ def _counts(counts: dict[str, int]) -> dict[str, int] | msgspec.UnsetType:
     """Counts by ASCII code. Raises `ValueError` for anything that is not a whole number."""
     if not counts:
         return msgspec.UNSET
-    canonical(counts)
     given: dict[str, Any] = dict(counts)
     for name, value in given.items():
         check_code(name)
-        if type(value) is not int:
-            raise ValueError(f"the count {name} is no whole number")
+        if type(value) is not int or abs(value) > LARGEST:
+            raise ValueError(f"the count {name} is no whole number that JSON can hold")
     return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import date, datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from backend.keys.root import KEY_BYTES
 #: Audit keys do not differ by market: the log is one.
 MARKET = "all"
 RECORD_CLASS = "audit"
+MAC_BYTES = 16
 
 _SELECT = """SELECT a.id, a.subject_mac, a.wrapped, a.kek_id, k.wrapped AS kek_wrapped, k.market, k.record_class, k.day
 FROM audit_key a JOIN keys.key_encryption_key k ON k.id = a.kek_id WHERE """
@@ -46,12 +48,12 @@ class AuditKeys:
 
     def __init__(self, db: Database, keyring: Keyring, clock: Clock) -> None:
         self._db, self._keyring, self._clock = db, keyring, clock
-        self._index = keyring.sealer("audit-index")
+        self._index_key = keyring.sealer("audit-index").mac(b"blind index")
         self._kept: KeyCache[tuple[str, int], AuditKey] = KeyCache(50_000, 600.0)
 
-    def mac(self, kind: str, value: bytes) -> bytes:
-        """The blind index of an id: 16 bytes that say nothing without the root key."""
-        return self._index.mac(kind.encode() + value)[:16]
+    def mac(self, kind: bytes, value: bytes) -> bytes:
+        """The blind index of an id (keyed BLAKE2b, RFC 7693): 16 bytes that say nothing without the root key."""
+        return blake2b(value, digest_size=MAC_BYTES, key=self._index_key, person=kind).digest()
 
     def kept(self, subject: str, moment: datetime) -> AuditKey | None:
         """The subject's key of this month if it is at hand; never waits."""
@@ -63,7 +65,7 @@ class AuditKeys:
         A subject that was erased earlier in the month gets a key under a later class: its past stays erased.
         """
         period = date(moment.year, moment.month, 1)
-        mac = self.mac("subject:", subject.encode())
+        mac = self.mac(b"subject", subject.encode())
         for attempt in range(100):
             record_class = RECORD_CLASS if attempt == 0 else f"{RECORD_CLASS}.{attempt}"
             row = await self._found_or_made(mac, record_class, period)
@@ -95,7 +97,7 @@ class AuditKeys:
 
     async def destroy(self, session: AsyncSession, subject: str) -> int:
         """Destroy every key of a subject and blank what it sealed. Returns the number of keys. Caller commits."""
-        values = {"subject_mac": self.mac("subject:", subject.encode()), "now": self._clock.now()}
+        values = {"subject_mac": self.mac(b"subject", subject.encode()), "now": self._clock.now()}
         ids = list((await session.execute(_DESTROY, values)).scalars())
         if ids:
             await session.execute(_ERASE, {"ids": ids})

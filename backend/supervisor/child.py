@@ -45,6 +45,9 @@ class Child:
         """Its process id while it runs."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
+    def _is_up(self) -> bool:
+        return self.pid is not None
+
     async def start(self) -> None:
         """Start it and wait until it is well. Raises StartError when it is not, after some tries."""
         for attempt in range(1, FIRST_START_TRIES + 1):
@@ -156,7 +159,7 @@ class Child:
         deadline = time.monotonic() + self.spec.ready_within_s
         while self.pid is not None and time.monotonic() < deadline and not self._stopping:
             if (not self.spec.tells_ready or self._told_ready.is_set()) and await self.spec.ready():
-                return self.pid is not None
+                return self._is_up()
             await asyncio.sleep(READY_POLL_S)
         return False
 

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from backend.supervisor import postgres, valkey
 from backend.supervisor.postgres import Postgres
@@ -46,7 +46,7 @@ def running_child(spec: ChildSpec, log: IO[bytes]) -> Generator[subprocess.Popen
     """One child, ready, while the block runs. Raises RuntimeError when it does not become ready in its time."""
     spec.prepare()
     command, options = start_arguments(spec)
-    child = subprocess.Popen(command, stdout=log, stderr=log, **options)
+    child: subprocess.Popen[bytes] = cast("Any", subprocess.Popen)(command, stdout=log, stderr=log, **options)
     try:
         deadline = time.monotonic() + spec.ready_within_s
         while not _is_ready(spec):

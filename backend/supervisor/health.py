@@ -29,4 +29,4 @@ async def what_is_wrong(url: str) -> str:
             answer = await client.get(url)
     except httpx.HTTPError as error:
         return f"no answer ({type(error).__name__})"
-    return "" if answer.status_code == httpx.codes.OK else f"{answer.status_code} {answer.text[:300]}"
+    return "" if answer.is_success else f"{answer.status_code} {answer.text[:300]}"

@@ -12,6 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import asyncpg
 import psutil
@@ -98,7 +99,7 @@ class Postgres:
     async def ready(self) -> bool:
         """Whether it takes connections; makes our database at the first time."""
         try:
-            connection = await asyncpg.connect(self.url("postgres"), timeout=2)
+            connection = await cast("Any", asyncpg).connect(self.url("postgres"), timeout=2)
         except (OSError, asyncpg.PostgresError, TimeoutError):
             return False
         try:
@@ -160,9 +161,9 @@ def _initialise(directory: Path, binaries: Path, user: EngineUser | None, passwo
     write_private(secret, password)
     if user is not None:
         os.chown(secret, user.uid, user.gid)
-    as_user = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
+    as_user: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
     try:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(binaries / "initdb"), "-D", str(partial), "-U", ROLE, f"--pwfile={secret}", "--auth=scram-sha-256",
              "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"],
             env=_environment(), cwd="/", capture_output=True, text=True, check=False, timeout=120, **as_user,

@@ -7,6 +7,7 @@ import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import redis.asyncio
 import redis.exceptions
@@ -49,7 +50,7 @@ class Valkey:
 
     async def ready(self) -> bool:
         """Whether it answers."""
-        client = redis.asyncio.Redis.from_url(self.url, socket_connect_timeout=1, socket_timeout=1)
+        client = cast("Any", redis.asyncio.Redis).from_url(self.url, socket_connect_timeout=1, socket_timeout=1)
         try:
             return bool(await client.ping())
         except (OSError, redis.exceptions.RedisError):

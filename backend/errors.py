@@ -39,6 +39,7 @@ CODES: dict[str, Problem] = {
     "client_message_id_reused": Problem(409, "This clientMessageId was already used for other content."),
     "chat_closed": Problem(409, "This trip has ended, writing is closed."),
     "case_taken": Problem(409, "Somebody else has this case."),
+    "case_not_claimed": Problem(409, "Claim this case first."),
     "case_closed": Problem(409, "This case has already been decided."),
     "incident_resolved": Problem(409, "This incident is already resolved."),
     "already_running": Problem(409, "It is already running."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,6 +31,11 @@ async def decide(services: Services, caller: Caller, case_id: UUID, draft: Decis
 
     Raises `case_closed`, `case_taken`, `case_not_claimed`, `rationale_required`, `message_not_found`, `invalid_value`.
     """
+    # A reviewer who closes the page in this moment must not leave a commit that nobody was told of.
+    return await asyncio.shield(_decide(services, caller, case_id, draft))
+
+
+async def _decide(services: Services, caller: Caller, case_id: UUID, draft: DecisionDraft) -> tuple[UUID, CaseView]:
     async with services.db.session() as session:
         await claims.lock_chat(session, case_id)
         case = await claims.held_by(session, case_id, caller.id)
@@ -63,6 +69,10 @@ async def reverse(services: Services, caller: Caller, case_id: UUID, rationale: 
     What was released has been read and stays; the new case can remove it. Whoever decided may reverse, and leads may.
     Raises `not_found`, `conflict` when there is no decision, `case_closed` when it was reversed before, `forbidden`.
     """
+    return await asyncio.shield(_reverse(services, caller, case_id, rationale))
+
+
+async def _reverse(services: Services, caller: Caller, case_id: UUID, rationale: str) -> tuple[UUID, CaseView]:
     async with services.db.session() as session:
         await claims.lock_chat(session, case_id)
         case = await claims.locked(session, case_id)

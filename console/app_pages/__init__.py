@@ -1,0 +1,3 @@
+"""One file a page; each has `show(desk)`."""
+
+__all__: list[str] = []

@@ -1,0 +1,67 @@
+"""The audit log and retention."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """One entry; `private` holds names and details, or reads "erased" once its key is gone."""
+
+    index: int
+    ts: datetime | None = None
+    event: str = ""
+    outcome: str = ""
+    policy: str | None = None
+    private: dict[str, Any] | str | None = None
+
+
+class AuditProof(msgspec.Struct, frozen=True):
+    """An entry with its leaf and the path to a checkpoint's root (RFC 6962 order)."""
+
+    entry: AuditEntry
+    detail: dict[str, Any]
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """How long a market keeps a record class; days."""
+
+    market: str
+    record_class: str
+    minimum_days: int
+    maximum_days: int
+    basis: str = ""
+    disposition: str = ""
+    updated_at: datetime | None = None
+
+
+class RetentionRun(msgspec.Struct, frozen=True):
+    """A disposition run, or a dry run of one; counts are records."""
+
+    id: str
+    dry_run: bool = False
+    status: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    counts: dict[str, int] = {}
+
+
+class LegalHold(msgspec.Struct, frozen=True):
+    """A hold that suspends disposition of what it covers."""
+
+    id: str
+    scope: str = ""
+    reason: str = ""
+    trip_id: str | None = None
+    user_id: str | None = None
+    market: str | None = None
+    record_class: str | None = None
+    placed_at: datetime | None = None
+    placed_by: str | None = None
+    released_at: datetime | None = None
+    released_by: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None

@@ -17,6 +17,7 @@ from backend.accounts.access import access_staff_by_email
 from backend.accounts.caller import Caller
 from backend.accounts.models import StaffAccount
 from backend.accounts.service import check_password, note_sign_in, revoke_token
+from backend.api.guards import open_to_all
 from backend.api.staff.roles import staff_may_watch
 from backend.audit import Entry
 from backend.errors import ProblemError
@@ -55,7 +56,7 @@ def account_view(account: StaffAccount) -> AccountView:
     return AccountView(account.id, account.email, account.name, account.role)
 
 
-@post("/session", status_code=201, opt={"public": True})
+@post("/session", guards=[open_to_all], status_code=201)
 async def sign_in(
     data: JSONBody[SignIn], request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> SessionView:

@@ -52,9 +52,10 @@ def load(env: Mapping[str, str] | None = None, *, data_dir: Path | None = None, 
 def unknown_settings(env: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
     """Names in the environment that look like settings and are none, each with the nearest that is one."""
     env = os.environ if env is None else env
-    known = [name for name, _, _ in describe()]
-    strange = sorted(name for name in env if name.startswith(PREFIX) and name not in known)
-    return [(name, next(iter(difflib.get_close_matches(name, known, 1)), None)) for name in strange]
+    known = {name.removeprefix(PREFIX): name for name, _, _ in describe()}
+    strange = sorted(name for name in env if name.startswith(PREFIX) and name not in known.values())
+    nearest = {name: difflib.get_close_matches(name.removeprefix(PREFIX), known, 1) for name in strange}
+    return [(name, known[near[0]] if near else None) for name, near in nearest.items()]
 
 
 def is_running(data_dir: Path) -> bool:

@@ -84,25 +84,24 @@ def _steps(directory: Path) -> Iterator[Path]:
     yield real
 
 
-def make_directory(directory: Path, user: EngineUser | None, mode: int) -> None:
-    """Make `directory` (its parents too, walkable) with `mode`, owned by `user`; leave an existing one as it is."""
-    if directory.exists():
-        return
-    for parent in _steps(directory.parent):
-        if not parent.exists():
-            parent.mkdir()
-            parent.chmod(0o711 if user else 0o700)
-    directory.mkdir()
-    if user is not None:
-        os.chown(directory, user.uid, user.gid)
-    directory.chmod(mode)
-
-
 def make_data_directory(directory: Path, user: EngineUser | None) -> None:
-    """Make the data directory: ours alone, and as root walkable (not listable) for the engines' user."""
+    """Make the data directory and missing parents: ours alone, and walkable (not listable) for the engines' user.
+
+    Raises SettingError when that user cannot get there; nothing has been made then. What exists stays as it is.
+    """
     check_reachable(directory, user)
+    for step in _steps(directory):
+        if not step.exists():
+            step.mkdir()
+            step.chmod(0o711 if user else 0o700)
+
+
+def make_engine_directory(directory: Path, user: EngineUser | None) -> None:
+    """Make a directory inside of the data directory that belongs to the engines' user alone."""
     if not directory.exists():
-        make_directory(directory, None, 0o711 if user else 0o700)
+        directory.mkdir(mode=0o700)
+        if user is not None:
+            os.chown(directory, user.uid, user.gid)
 
 
 def write_private(path: Path, content: str) -> None:

@@ -23,7 +23,7 @@ from backend.supervisor.directories import (
     engine_user,
     is_open_to,
     make_data_directory,
-    make_directory,
+    make_engine_directory,
     write_private,
 )
 from backend.supervisor.ports import kept_port
@@ -118,7 +118,7 @@ def prepare(data_dir: Path, *, durable: bool = True) -> Postgres:
     directory = data_dir / "postgres"
     user = engine_user(directory)
     make_data_directory(data_dir, user)
-    make_directory(directory, user, 0o700)
+    make_engine_directory(directory, user)
     binaries = reachable_binaries(data_dir, user)
     password = _password(data_dir / "postgres.password")
     if not (directory / "data" / "PG_VERSION").exists():

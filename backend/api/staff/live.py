@@ -12,7 +12,9 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from backend.accounts.caller import Caller
 from backend.api.staff.roles import staff_may_watch
+from backend.errors import ProblemError
 from backend.pipeline.services import Services
 from backend.reviews.live import DeskState, access_desk_state
 
@@ -31,11 +33,12 @@ _STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 async def live(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     cursor: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> Response[DeskState] | Stream:
     """The state when it differs from `cursor`, or the same after two seconds; a stream for `text/event-stream`."""
     if "text/event-stream" in request.headers.get("accept", ""):
-        return Stream(_events(services), media_type="text/event-stream", headers=_STREAM)
+        return Stream(_events(services, caller), media_type="text/event-stream", headers=_STREAM)
     loop = asyncio.get_running_loop()
     end = loop.time() + POLL_S
     state = await _state(services)
@@ -56,12 +59,12 @@ async def _next(services: Services, timeout_s: float) -> DeskState:
     return await _state(services)
 
 
-async def _events(services: Services) -> AsyncGenerator[bytes]:
-    """Server-sent events: `data:` on each change, a comment as heartbeat."""
+async def _events(services: Services, caller: Caller) -> AsyncGenerator[bytes]:
+    """Server-sent events: `data:` on each change, a comment as heartbeat; ends when the token no longer counts."""
     loop = asyncio.get_running_loop()
     known, said = "", loop.time()
     state = await _state(services)
-    while True:
+    while await _still_counts(services, caller):
         if state.cursor != known:
             known, said = state.cursor, loop.time()
             yield b"id: " + known.encode() + b"\ndata: " + msgspec.json.encode(state) + b"\n\n"
@@ -69,6 +72,14 @@ async def _events(services: Services) -> AsyncGenerator[bytes]:
             said = loop.time()
             yield b": alive\n\n"
         state = await _next(services, POLL_S)
+
+
+async def _still_counts(services: Services, caller: Caller) -> bool:
+    try:
+        await services.standings.check_token(services.pool, caller)
+    except ProblemError:
+        return False
+    return caller.expires_at > services.clock.now()
 
 
 router = Router(path="/api/staff", route_handlers=[live], tags=["staff: live"])

@@ -11,6 +11,7 @@ import pytest
 
 from backend.bootstrap import build
 from backend.clock import MovableClock
+from backend.pipeline.sending import Outgoing
 from backend.pipeline.services import Services
 from backend.reviews import claims
 from backend.reviews.models import ReviewCase
@@ -29,12 +30,12 @@ class Desk:
     services: Services
     clock: MovableClock
 
-    async def trip(self) -> UUID:
-        """A live trip of two people whom nobody else knows."""
+    async def trip(self, *, status: str = "in_transit", market: str = "default") -> UUID:
+        """A trip of two people whom nobody else knows."""
         trip_id = uuid4()
         facts = TripFacts(
-            market="default",
-            status="in_transit",
+            market=market,
+            status=status,
             driver=Person(id=uuid4(), name="Dana"),
             customer=Person(id=uuid4(), name="Kim"),
         )
@@ -42,6 +43,12 @@ class Desk:
             await self.services.trips.save(session, trip_id, facts)
             await session.commit()
         return trip_id
+
+    async def say(self, trip_id: UUID, text: str) -> None:
+        """The driver of this trip writes."""
+        trip = await self.services.views.access_view(self.services.pool, trip_id)
+        token = self.services.tokens.mint("driver", trip.driver_id)
+        await self.services.sender.send(self.services.tokens.verify(token), trip_id, Outgoing(content=text))
 
     async def signal(
         self,
@@ -88,7 +95,6 @@ async def desk(settings: Settings) -> AsyncGenerator[Desk]:
     """A desk whose queue is empty at the start of each test."""
     clock = MovableClock()
     async with build(settings, clock=clock) as services:
-        await services.pool.execute(
-            TRUNCATE
-        )
+        await services.pool.execute(TRUNCATE)
+        await services.pool.execute("UPDATE trip SET ended_at = now()")
         yield Desk(services, clock)

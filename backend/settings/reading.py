@@ -134,6 +134,18 @@ def flat(settings: Settings, *, show_secrets: bool = False) -> dict[str, Any]:
         value = getattr(settings, group.name)
         for item in fields(value):
             raw = getattr(value, item.name)
-            hidden = item.metadata["spec"].secret and raw and not show_secrets
-            shown[f"{group.name}_{item.name}"] = "***" if hidden else str(raw) if isinstance(raw, Path) else raw
+            hidden = item.metadata["spec"].secret and not show_secrets
+            shown[f"{group.name}_{item.name}"] = _hidden(raw) if hidden else str(raw) if isinstance(raw, Path) else raw
     return shown
+
+
+def _hidden(secret: str) -> str:
+    """`***`; of an address only its password, so that a person sees where it points."""
+    if not secret:
+        return ""
+    scheme, found, rest = secret.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    if not found or "?" in rest:
+        return "***"
+    user = credentials.partition(":")[0]
+    return f"{scheme}://{user}:***@{place}" if at else secret

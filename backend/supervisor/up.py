@@ -77,9 +77,10 @@ class Up:
         self._decided = effective(self._settings, places)
         env = environment(os.environ, options.data_dir, self._decided)
         await migrate(database_url)
-        sign_ins = await seed(load(env, data_dir=options.data_dir, with_runtime=False))
+        simulated_phones = not self._settings.twilio.account_sid
+        sign_ins = await seed(load(env, data_dir=options.data_dir, with_runtime=False)) if simulated_phones else []
         plan = Plan(options, places, env, listener.fileno())
-        for stage in plan.stages(simulated_phones=not self._settings.twilio.account_sid):
+        for stage in plan.stages(simulated_phones=simulated_phones):
             await self._start_stage(stage)
         await self._wait_ready(places)
         return places, sign_ins

@@ -55,10 +55,20 @@ def test_an_empty_value_is_no_value(tmp_path: Path) -> None:
     assert load({"TRIPWARDEN_API_PORT": ""}, data_dir=tmp_path).api.port == 8000
 
 
-def test_secrets_are_hidden_unless_asked_for(tmp_path: Path) -> None:
-    settings = load({"TRIPWARDEN_DATABASE_URL": "postgresql://u:p@h/d"}, data_dir=tmp_path)
-    assert flat(settings)["database_url"] == "***"
-    assert flat(settings, show_secrets=True)["database_url"] == "postgresql://u:p@h/d"
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://u:p@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("postgresql://u:p%40:/@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://h/d?password=p", "***"),
+        ("postgresql://h/d", "postgresql://h/d"),
+    ],
+)
+def test_secrets_are_hidden_unless_asked_for(tmp_path: Path, address: str, shown: str) -> None:
+    settings = load({"TRIPWARDEN_DATABASE_URL": address, "TRIPWARDEN_REDIS_URL": "redis://h:1/0"}, data_dir=tmp_path)
+    assert flat(settings)["database_url"] == shown
+    assert flat(settings)["redis_url"] == "redis://h:1/0"
+    assert flat(settings, show_secrets=True)["database_url"] == address
 
 
 def test_every_setting_says_what_it_means_and_what_would_be_right() -> None:

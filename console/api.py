@@ -139,6 +139,10 @@ class StaffApi(Door):
         }
         return self.ask(DecisionMade, "POST", f"/cases/{case_id}/decisions", body)
 
+    def reverse(self, case_id: str, rationale: str) -> DecisionMade:
+        """Undo the decision on a case; what it was about comes back as a new case."""
+        return self.ask(DecisionMade, "POST", f"/cases/{case_id}/reversal", {"rationale": rationale})
+
     # -- emergencies ---------------------------------------------------------------------------------------
 
     def incidents(self, status: str = "") -> Page[Incident]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import streamlit as st
 
 from console.api import ApiError
+from console.format import plain
 from console.words import ERRORS
 
 NOTICE_KEY = "notice"
@@ -32,7 +33,7 @@ def sign_in_again() -> None:
 
 
 @contextmanager
-def loading(what: str) -> Iterator[None]:
+def loading(what: str) -> Generator[None]:
     """Everything inside that the api refuses becomes one sentence; the rest of the page goes on."""
     try:
         yield
@@ -62,8 +63,7 @@ def show_notice() -> None:
     if kind == "error":
         st.error(text)
     else:
-        st.toast(text)
-        st.caption(text)
+        st.markdown(f":green[{plain(text)}]")
 
 
 def moved() -> None:

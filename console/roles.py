@@ -5,6 +5,7 @@ from __future__ import annotations
 ROLES = ("viewer", "moderator", "lead", "compliance", "admin")
 EVERYONE = frozenset(ROLES)
 DESK = frozenset({"moderator", "lead", "admin"})
+READERS = frozenset({"moderator", "lead", "compliance", "admin"})
 LEADS = frozenset({"lead", "admin"})
 RECORDS = frozenset({"lead", "compliance", "admin"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
+from streamlit.elements.widgets.time_widgets import DateWidgetReturn
 
 from console.api import ApiError
 from console.components import Column, Row, chip, table
@@ -71,10 +72,10 @@ def _filters() -> dict[str, str]:
     return found
 
 
-def _period(days: object) -> tuple[date | None, date | None]:
+def _period(days: DateWidgetReturn) -> tuple[date | None, date | None]:
     if not isinstance(days, tuple):
         return None, None
-    picked = [day for day in days if isinstance(day, date)]
+    picked = list(days)
     return (picked[0] if picked else None), (picked[1] if len(picked) > 1 else None)
 
 

@@ -35,7 +35,12 @@ def show(desk: Desk) -> None:
     left, right = st.columns([5, 8], gap="medium")
     with left:
         scope = st.segmented_control(
-            "Show", list(SCOPES), default="", key="incident-scope", format_func=SCOPES.__getitem__
+            "Show",
+            list(SCOPES),
+            default="",
+            key="incident-scope",
+            format_func=SCOPES.__getitem__,
+            label_visibility="collapsed",
         )
         _board(desk, scope or "")
         _phones(desk)

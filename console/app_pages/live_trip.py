@@ -11,6 +11,7 @@ from console.api import ApiError
 from console.components import conversation
 from console.format import ago, moment, plain, position, short
 from console.frame import cannot_load
+from console.roles import READERS, may
 from console.session import Desk
 from console.wire import Message, Party, Trip
 from console.words import PURPOSES, list_words, phase
@@ -54,6 +55,9 @@ def follow(desk: Desk, trip_id: str) -> None:
 
 
 def _ask(desk: Desk, trip_id: str) -> None:
+    if not may(desk.account.role, READERS):
+        st.info("Viewers see the board, not the conversations.")
+        return
     with st.form("purpose", border=True):
         st.markdown(f"**Trip {short(trip_id)}** - why do you open this conversation?")
         st.caption("The reason is recorded, and both parties can see that safety staff read their trip.")

@@ -143,7 +143,7 @@ def _run(item: RetentionRun, desk: Desk) -> Row:
 def _report(desk: Desk) -> None:
     today = datetime.now(UTC).date()
     days = st.date_input("Period", (today - timedelta(days=30), today), key="r-period", width=260)
-    if not isinstance(days, tuple) or len(days) != 2:
+    if len(days) != 2:
         st.caption("Pick the first and the last day.")
         return
     first, last = days

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from console.api import ApiError
-from console.app_pages import claimed
+from console.app_pages import case_desk, claimed
+from console.app_pages.deciding import undo_last
 from console.components import Column, Row, chip, table
 from console.format import SEVERITY_TONE, due, now, short
 from console.frame import cannot_load, moved, reason, rerun_if_moved, show_notice
@@ -30,7 +31,7 @@ COLUMNS = (
 
 def show(desk: Desk) -> None:
     """A claimed case takes the whole page; without one, the queue does."""
-    if claimed.current() is not None:
+    if case_desk.current() is not None:
         show_notice()
         claimed.show(desk)
         return
@@ -45,6 +46,7 @@ def show(desk: Desk) -> None:
         severity = st.selectbox(
             "Severity", SEVERITIES, key="queue-severity", format_func=lambda code: code or "all", width=150
         )
+        undo_last(desk)
     _queue(desk, state or "", severity)
     st.caption("A click on a line claims that case. A claim is yours until it is decided, skipped, or you go away.")
 
@@ -58,7 +60,7 @@ def _claim_next(desk: Desk) -> None:
     if case is None:
         st.info("The queue is empty. A case appears when a message is withheld, or somebody reports one.")
         return
-    claimed.take(case)
+    case_desk.take(case)
     st.rerun()
 
 
@@ -76,7 +78,7 @@ def _queue(desk: Desk, state: str, severity: str) -> None:
 
     def choose(case_id: str) -> None:
         try:
-            claimed.take(desk.api.claim(case_id))
+            case_desk.take(desk.api.claim(case_id))
         except ApiError as error:
             st.session_state["claim-refused"] = f"Could not claim that case: {reason(error)}"
         else:
@@ -85,14 +87,14 @@ def _queue(desk: Desk, state: str, severity: str) -> None:
     table(
         "queue",
         COLUMNS,
-        [_row(case) for case in page.items],
+        [_row(case, desk) for case in page.items],
         empty="Nothing to decide. Cases appear when a message is withheld, or somebody reports one.",
         on_select=choose,
         height=560,
     )
 
 
-def _row(case: Case) -> Row:
+def _row(case: Case, desk: Desk) -> Row:
     late = case.due_at is not None and case.due_at < now()
     return Row(
         case.id,
@@ -103,7 +105,13 @@ def _row(case: Case) -> Row:
             "reasons": list_words(case.reasons),
             "messages": len(case.message_ids),
             "state": STATES.get(case.state, case.state),
-            "claimed": case.claimed_by,
+            "claimed": _holder(case, desk),
             "trip": {"text": short(case.trip_id), "tone": "soft", "hint": case.trip_id},
         },
     )
+
+
+def _holder(case: Case, desk: Desk) -> str:
+    if case.claimed_by is None or case.state != "assigned":
+        return ""
+    return "you" if case.claimed_by == desk.account.id else "somebody else"

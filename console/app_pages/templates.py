@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import streamlit as st
 
 from console.api import ApiError
 from console.components import Column, Row, chip, conversation, table
 from console.format import moment
 from console.frame import cannot_load, do, show_notice
-from console.roles import LEADS, may
+from console.roles import DESK, LEADS, may
 from console.session import Desk
 from console.wire import Message, Template
 
 LANGUAGES = {"en": "English", "ru": "Russian", "kk": "Kazakh", "es": "Spanish"}
 AUDIENCES = {"driver": "drivers", "customer": "riders", "both": "both"}
-CATEGORIES = ("arrival", "delay", "location", "safety", "emergency", "general")
+CATEGORIES = ("arrival", "delay", "location", "safety", "general")
 TONES = {"draft": "warn", "published": "good", "retired": "soft"}
 NEW = "new"
 COLUMNS = (
@@ -42,7 +40,7 @@ def show(desk: Desk) -> None:
         audience = st.selectbox(
             "For", ["", *AUDIENCES], key="t-audience", format_func=lambda c: AUDIENCES.get(c, "all"), width=160
         )
-        if may(desk.account.role, LEADS) and st.button("New draft", key="t-new"):
+        if may(desk.account.role, DESK) and st.button("New draft", key="t-new"):
             st.query_params["template"] = NEW
     try:
         items = desk.api.templates(lang=lang, audience=audience).items
@@ -94,11 +92,11 @@ def _chosen(desk: Desk, item: Template | None, chosen: str) -> None:
         st.info("This quick message is not in the list; change the filters to see it.")
         return
     st.markdown("**New draft**" if item is None else f"**{item.template_key}**, {item.state}, version {item.version}")
-    if may(desk.account.role, LEADS):
+    if may(desk.account.role, DESK):
         text = _form(desk, item)
     else:
         text = item.message_text if item else ""
-        st.caption("Leads and admins change quick messages.")
+        st.caption("Moderators write quick messages, leads publish them.")
     _preview(desk, text, item)
     if item is not None and may(desk.account.role, LEADS):
         _state_buttons(desk, item)
@@ -156,5 +154,5 @@ def _state_buttons(desk: Desk, item: Template) -> None:
         if st.button("Close", key="t-close"):
             st.query_params.clear()
             st.rerun()
-    if cast("bool", not item.reviewed_by_native) and item.state != "published":
+    if not item.reviewed_by_native and item.state != "published":
         st.caption("No native speaker has read this text yet.")

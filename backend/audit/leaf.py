@@ -11,6 +11,7 @@ from backend.audit.canonical import canonical
 
 VERSION = 1
 SALT_BYTES = 32
+COMMITMENT_BYTES = 32
 
 #: A number that a producer took and never used; keeps its counter gapless.
 VOID = "void"
@@ -48,6 +49,8 @@ def check_leaf(data: bytes) -> Leaf:
         leaf = decode_leaf(data)
         if encode_leaf(leaf) != data:
             raise ValueError("the leaf is not in canonical form")
+        if len(bytes.fromhex(leaf.c)) != COMMITMENT_BYTES:
+            raise ValueError("the commitment has the wrong length")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"the leaf cannot be read: {error}") from error
     if leaf.v != VERSION:

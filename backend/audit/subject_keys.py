@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.clock import Clock
 from backend.db import Database, new_id
-from backend.keys import DataKey, Keyring, KeyDestroyed, Scope
+from backend.keys import DataKey, Keyring, KeyDestroyed, Scope, SealBroken
 from backend.keys.cache import KeyCache
 from backend.keys.root import KEY_BYTES
 
@@ -86,13 +86,15 @@ class AuditKeys:
         return row
 
     async def opened(self, ids: set[UUID]) -> dict[UUID, DataKey | None]:
-        """The keys with these ids; None for one that is destroyed, absent for one that never was."""
+        """The keys with these ids; None for one that is destroyed, absent for one that never was or is damaged."""
         found: dict[UUID, DataKey | None] = {}
         for row in await self._db.pool.fetch(_BY_ID, list(ids)):
             try:
                 found[row["id"]] = None if row["wrapped"] is None else await self._opened(row)
             except KeyDestroyed:
                 found[row["id"]] = None
+            except SealBroken:
+                continue  # a wrapped key that was changed is no key
         return found
 
     async def destroy(self, session: AsyncSession, subject: str) -> int:

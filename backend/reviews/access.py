@@ -82,7 +82,7 @@ class EnforcementView(msgspec.Struct, frozen=True):
     case_id: UUID
     trip_id: UUID
     kind: str
-    applied_at: datetime
+    at: datetime
     until: datetime | None
     lifted_at: datetime | None
     running: bool
@@ -126,7 +126,7 @@ def _state_is(state: str, now: datetime) -> ColumnElement[bool]:
     raise ProblemError("invalid_value", "state has to be open, assigned, referred or closed.")
 
 
-def _wanted(wish: CaseFilter, now: datetime) -> Select[tuple[ReviewCase]]:
+def _wanted(wish: CaseFilter, now: datetime) -> Select[ReviewCase]:
     query = select(ReviewCase)
     # Closed cases only on request: the queue is what waits.
     query = query.where(_state_is(wish.state, now) if wish.state else ReviewCase.state != "closed")
@@ -168,7 +168,7 @@ async def access_case_messages(session: AsyncSession, case_ids: list[UUID]) -> d
     found: dict[UUID, list[UUID]] = {}
     for case_id, message_id in rows:
         mine = found.setdefault(case_id, [])
-        if message_id not in mine:
+        if message_id is not None and message_id not in mine:
             mine.append(message_id)
     return found
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import ColumnElement
 
 from backend.audit import AuditLog, Entry
+from backend.audit.canonical import Json
 from backend.clock import Clock
 from backend.db import new_id
 from backend.errors import ProblemError
@@ -188,7 +189,7 @@ async def _take(session: AsyncSession, audit: AuditLog, found: ReviewCase, accou
 
 
 def _entry(event: str, found: ReviewCase, account_id: UUID, **private: str) -> Entry:
-    whole = {"case": str(found.id), **private}
+    whole: dict[str, Json] = {"case": str(found.id), **private}
     return Entry(event=event, trip_id=found.trip_id, person_id=found.about_user_id, staff_id=account_id, private=whole)
 
 

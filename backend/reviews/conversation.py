@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.keys import Keyring
-from backend.messages.access import access_epoch, access_history, access_last_seq, access_message
+from backend.messages.access import access_epoch, access_last_seq, access_message, access_rows, opened
 from backend.messages.models import TripMessage, TripVerdict
-from backend.messages.receipts import Marks
-from backend.messages.wire import Message, flat
+from backend.messages.receipts import Marks, access_marks
+from backend.messages.wire import Message, Opened, flat
 from backend.reviews.live import Person
 from backend.trips.access import TripView, access_trip, access_view
 from backend.trips.models import Trip
@@ -27,21 +27,31 @@ from backend.trips.models import Trip
 SHOWN = 200
 
 
+class SignalView(msgspec.Struct, frozen=True):
+    """One measurement; `spans` are code points [from, to) of the text as written."""
+
+    code: str
+    score: float
+    spans: list[tuple[int, int]]
+
+
 class VerdictView(msgspec.Struct, frozen=True):
-    """The machine's answer on one message; `signals` are `{code, score, span?}`."""
+    """The machine's answer on one message."""
 
     outcome: str
     flags: list[str]
     labels: dict[str, float]
-    signals: list[Any]
+    signals: list[SignalView]
     policy: str
     model: str
     at: datetime
 
 
 class StaffMessage(Message, kw_only=True):
-    """The flat message object as it was written, with its verdict."""
+    """The flat message object as it was written; `masked_content` is what the other side reads where that differs."""
 
+    masked_content: str | None
+    reason: str | None
     verdict: VerdictView | None
 
 
@@ -110,36 +120,42 @@ async def access_conversation(
     view = await access_view(pool, trip_id)
     # The number first: a message that arrives in between is shown now and again, never missed.
     last_seq = await access_last_seq(pool, trip_id, "staff")
-    shown = await access_history(pool, keyring, view, "staff", after_seq=after_seq, limit=limit)
+    rows = await access_rows(pool, view, "staff", after_seq=after_seq, before_seq=None, limit=limit)
+    shown = [await opened(keyring, row) for row in rows]
     known = {message.id for message in shown}
-    for message_id in also:
-        if message_id not in known:
-            shown.append(await _one(pool, keyring, view, message_id))
-    shown.sort(key=lambda message: message.seq or 0)
+    shown += [await access_message(pool, keyring, view, one) for one in also if one not in known]
+    shown.sort(key=lambda message: message.seq_staff)
     verdicts = await _verdicts(session, view, [message.id for message in shown])
-    messages = [_with_verdict(message, verdicts.get(message.id)) for message in shown]
-    if after_seq is not None and len(messages) >= limit:
-        last_seq = max(after_seq, *(message.seq or 0 for message in messages))
+    marks = await access_marks(pool, view)
+    messages = [_staff_message(message, view, marks, verdicts.get(message.id)) for message in shown]
+    if after_seq is not None and len(rows) >= limit:
+        last_seq = max(after_seq, *(message.seq_staff for message in shown))
     return Conversation(messages, last_seq, await access_epoch(pool))
-
-
-async def _one(pool: Any, keyring: Keyring, view: TripView, message_id: UUID) -> Message:
-    return flat(await access_message(pool, keyring, view, message_id), "staff", view, Marks())
 
 
 async def _verdicts(session: AsyncSession, view: TripView, ids: list[UUID]) -> dict[UUID, VerdictView]:
     rows = await session.scalars(
         select(TripVerdict).where(TripVerdict.message_id.in_(ids), TripVerdict.expire_on == view.verdict_expire_on)
     )
-    names = VerdictView.__struct_fields__
-    return {row.message_id: VerdictView(**{name: getattr(row, name) for name in names}) for row in rows}
+    return {row.message_id: _verdict(row) for row in rows}
 
 
-_FIELDS = Message.__struct_fields__
+def _verdict(row: TripVerdict) -> VerdictView:
+    signals = [
+        SignalView(signal["code"], signal["score"], [tuple(signal["span"])] if signal.get("span") else [])
+        for signal in row.signals
+    ]
+    return VerdictView(row.outcome, row.flags, row.labels, signals, row.policy, row.model, row.at)
 
 
-def _with_verdict(message: Message, verdict: VerdictView | None) -> StaffMessage:
-    return StaffMessage(**{name: getattr(message, name) for name in _FIELDS}, verdict=verdict)
+def _staff_message(message: Opened, view: TripView, marks: Marks, verdict: VerdictView | None) -> StaffMessage:
+    base = flat(message, "staff", view, marks)
+    return StaffMessage(
+        **{name: getattr(base, name) for name in Message.__struct_fields__},
+        masked_content=message.reader_body if message.status == "masked" else None,
+        reason=message.reason,
+        verdict=verdict,
+    )
 
 
 async def access_statuses(session: AsyncSession, trip_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:

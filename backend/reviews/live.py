@@ -111,7 +111,7 @@ _LABELS = (
 #: A label below this is no reason that a person should read.
 _LABEL_SHOWN_FROM = 0.5
 
-_CASE_REASONS = ("", "case_low", "case_medium", "case_high", "case_critical")
+_CASE_REASONS: tuple[str, ...] = ("", "case_low", "case_medium", "case_high", "case_critical")
 
 
 async def access_live_trips(
@@ -161,9 +161,9 @@ def _live_trip(row: Any) -> LiveTrip:
 
 
 def _reasons(row: Any) -> list[str]:
-    reasons = ["incident_open"] if row.open_incidents else []
+    reasons: list[str] = ["incident_open"] if row.open_incidents else []
     if row.worst:
-        reasons.append(_CASE_REASONS[row.worst])
+        reasons.append(_CASE_REASONS[int(row.worst)])
     if row.withheld:
         reasons.append("withheld_messages")
     if row.score >= _LABEL_SHOWN_FROM:

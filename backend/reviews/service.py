@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal_column, select, text
+from sqlalchemy import Boolean, func, insert, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import AuditLog, Entry
+from backend.audit.canonical import Json
 from backend.clock import Clock
 from backend.db import new_id
 from backend.errors import ProblemError
@@ -65,6 +66,9 @@ async def open_case(
     draft = CaseSignalDraft(severity, reasons, message_id, about_user_id, verdict)
     now = clock.now()
     case_id, opened = await _merge(session, trip_id, kind, draft, now)
+    private: dict[str, Json] = {"case": str(case_id), "kind": kind, "reasons": [*draft.reasons]}
+    if message_id is not None:
+        private["message"] = str(message_id)
     await session.execute(insert(CaseSignal).values(_signal_row(case_id, draft, now)))
     await audit.append(
         session,
@@ -74,8 +78,7 @@ async def open_case(
             counts={"signals": 1},
             trip_id=trip_id,
             person_id=about_user_id,
-            private={"case": str(case_id), "kind": kind, "reasons": [*draft.reasons]}
-            | ({"message": str(message_id)} if message_id else {}),
+            private=private,
         ),
     )
     return case_id
@@ -118,24 +121,23 @@ async def _merge(
         opened_at=now,
         due_at=due_at(draft.severity, now),
     )
-    worse = literal_column(_WORSE)
     merged = new.on_conflict_do_update(
         index_elements=["trip_id", "kind"],
         index_where=text(OPEN_STATES),
         set_={
-            "severity": func.coalesce(worse, ReviewCase.severity),
+            "severity": literal_column(_WORSE),
             "about_user_id": literal_column(_ABOUT),
             "due_at": func.least(ReviewCase.due_at, new.excluded.due_at),
             "reasons": literal_column(_REASONS),
         },
-    ).returning(ReviewCase.id, literal_column("(xmax = 0)").label("opened"))
+    ).returning(ReviewCase.id, literal_column("(xmax = 0)", Boolean).label("opened"))
     row = (await session.execute(merged)).one()
     return row.id, bool(row.opened)
 
 
 _ORDER = "ARRAY['low', 'medium', 'high', 'critical']::varchar[]"
 _IS_WORSE = f"array_position({_ORDER}, excluded.severity) > array_position({_ORDER}, review_case.severity)"
-_WORSE = f"CASE WHEN {_IS_WORSE} THEN excluded.severity END"
+_WORSE = f"CASE WHEN {_IS_WORSE} THEN excluded.severity ELSE review_case.severity END"
 #: The case is about the person whose conduct is the worst so far.
 _ABOUT = f"CASE WHEN {_IS_WORSE} THEN excluded.about_user_id ELSE review_case.about_user_id END"
 _REASONS = (

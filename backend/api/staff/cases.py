@@ -33,7 +33,7 @@ from backend.reviews.decisions import DecisionDraft, seen_of
 from backend.reviews.models import ReviewCase
 from backend.reviews.severity import Severity
 
-Reason = Annotated[str, Meta(min_length=1, max_length=200)]
+Reason = Annotated[str, Meta(min_length=1, max_length=300)]
 Rationale = Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 

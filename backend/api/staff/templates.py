@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from backend.accounts.caller import Caller
-from backend.api.staff.paging import DEFAULT_LIMIT, Cursor, Limit, Page, cursor_of, key_of
+from backend.api.staff.paging import MAX_LIMIT, Cursor, Limit, Page, cursor_of, key_of
 from backend.api.staff.roles import staff_may_decide, staff_may_publish, staff_may_watch
 from backend.pipeline.services import Services
 from backend.reviews import templates
@@ -25,7 +25,7 @@ async def list_templates(
     audience: FromQuery[Literal["driver", "customer", "both"] | None] = None,
     state: FromQuery[Literal["draft", "published", "retired"] | None] = None,
     cursor: Cursor = None,
-    limit: Limit = DEFAULT_LIMIT,
+    limit: Limit = MAX_LIMIT,
 ) -> Page[TemplateView]:
     """Templates in every state by key, language and version."""
     after = key_of(cursor, TemplateKey)

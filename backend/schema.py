@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from advanced_alchemy.base import orm_registry
 
-import backend.accounts.sign_ins  # noqa: F401  (tries to sign in)
-import backend.audit.models  # noqa: F401  (tables of the log and its keys)
-import backend.keys.models  # noqa: F401  (tables of wrapped keys)
-import backend.reviews.models  # noqa: F401  (tables of the review desk)
+import backend.accounts.models
+import backend.accounts.sign_ins
+import backend.audit.models
+import backend.keys.models
+import backend.messages.models
+import backend.reviews.models
+import backend.trips.models  # noqa: F401  (trips)
 
 metadata = orm_registry.metadata

@@ -1,1 +1,1 @@
-"""."""
+"""Travellers, staff accounts, tokens: who somebody is."""

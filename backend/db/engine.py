@@ -15,8 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from backend.settings import DatabaseSettings
 
 
-
-
 def sqlalchemy_url(url: str) -> str:
     """The same database, named the way SQLAlchemy names an asyncpg driver."""
     return "postgresql+asyncpg://" + url.split("://", 1)[1]

@@ -1,1 +1,1 @@
-"""."""
+"""Messages, events, receipts, templates: what was said in a trip and who has heard it."""

@@ -1,1 +1,1 @@
-"""."""
+"""Trips and who takes part in them."""

@@ -1,0 +1,102 @@
+"""Messages of a trip, for its participants."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, post, put
+from litestar.params import Parameter
+
+from backend.accounts.caller import Caller
+from backend.api.guards import participants_only, participants_whom_the_send_checks
+from backend.errors import ProblemError
+from backend.messages.access import MAX_LIMIT, access_epoch, access_history, access_last_seq
+from backend.messages.wire import Message
+from backend.pipeline.marking import ReadMark, mark_read_message
+from backend.pipeline.quick import send_quick
+from backend.pipeline.sending import Delivered, Outgoing
+from backend.pipeline.services import Services
+
+Cursor = Annotated[int | None, Parameter(ge=0, le=2**53)]
+Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT)]
+
+
+class SendBody(msgspec.Struct, rename="camel", kw_only=True):
+    """A message to send."""
+
+    content: str
+    message_type: Literal["text"] = "text"
+    client_message_id: UUID | None = None
+    reply_to: UUID | None = None
+
+
+class QuickBody(msgspec.Struct, rename="camel", kw_only=True):
+    """A quick message to send, by its key."""
+
+    template_key: Annotated[str, msgspec.Meta(max_length=100)]
+    client_message_id: UUID | None = None
+
+
+class History(msgspec.Struct, rename="camel", kw_only=True):
+    """A page of messages; `lastSeq` and `epoch` to go on from by socket."""
+
+    items: list[Message]
+    last_seq: int
+    epoch: str
+
+
+def answer(delivered: Delivered) -> Response[Message]:
+    """201 for a new message, 200 for a repeat of one."""
+    return Response(delivered.message, status_code=200 if delivered.repeated else 201)
+
+
+@get("/", guards=[participants_only])
+async def list_messages(
+    services: Services,
+    caller: Caller,
+    trip_id: UUID,
+    after_seq: Cursor = None,
+    before_seq: Cursor = None,
+    limit: Limit = 50,
+) -> History:
+    """Messages of the trip: newest first without a cursor, oldest first after one."""
+    view = await services.views.access_own(services.pool, caller, trip_id)
+    items = await access_history(
+        services.pool, services.keyring, view, caller.role, after_seq=after_seq, before_seq=before_seq, limit=limit
+    )
+    last_seq = await access_last_seq(services.pool, trip_id, caller.role)
+    return History(items=items, last_seq=last_seq, epoch=await access_epoch(services.pool))
+
+
+@post("/", guards=[participants_whom_the_send_checks])
+async def send_message(services: Services, caller: Caller, trip_id: UUID, data: SendBody) -> Response[Message]:
+    """Send a message; durable and told to both sides when this answers."""
+    outgoing = Outgoing(content=data.content, client_message_id=data.client_message_id, reply_to=data.reply_to)
+    return answer(await services.sender.send(caller, trip_id, outgoing))
+
+
+@post("/quick", guards=[participants_whom_the_send_checks])
+async def send_quick_message(services: Services, caller: Caller, trip_id: UUID, data: QuickBody) -> Response[Message]:
+    """Send a template; each side reads it in its own language."""
+    return answer(await send_quick(services, caller, trip_id, data.template_key, data.client_message_id))
+
+
+@post("/media", guards=[participants_only])
+async def send_media(trip_id: UUID) -> None:
+    """Photos are not available yet."""
+    raise ProblemError("not_available", "Photos cannot be sent yet.")
+
+
+@put("/{message_id:uuid}/read", guards=[participants_only])
+async def read_message(services: Services, caller: Caller, trip_id: UUID, message_id: UUID) -> ReadMark:
+    """Say that everything up to this message was read."""
+    return await mark_read_message(services, caller, trip_id, message_id)
+
+
+router = Router(
+    "/api/trips/{trip_id:uuid}/messages",
+    route_handlers=[list_messages, send_message, send_quick_message, send_media, read_message],
+    tags=["messages"],
+)

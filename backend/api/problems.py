@@ -1,0 +1,72 @@
+"""Every error that leaves the api: `application/problem+json` (RFC 9457) with a stable code, never a stack trace."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from backend.errors import ProblemError
+from backend.keys import KeyDestroyed
+
+log = structlog.get_logger()
+
+_BY_STATUS = {
+    400: "bad_request", 401: "not_authenticated", 403: "forbidden", 404: "not_found",
+    405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited",
+}  # fmt: skip
+_UNREACHABLE = (OSError, TimeoutError, OperationalError, RedisError, asyncpg.PostgresConnectionError,
+                asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)  # fmt: skip
+
+
+def problem_of(error: Exception) -> ProblemError:
+    """The problem that an exception is to its caller."""
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, ValidationException):
+        return ProblemError("invalid_body", _what_is_wrong(error))
+    if isinstance(error, HTTPException):
+        return ProblemError(_BY_STATUS.get(error.status_code, "bad_request"))
+    if isinstance(error, KeyDestroyed):
+        return ProblemError("not_found", "The key of this conversation was destroyed.")
+    if isinstance(error, _UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return ProblemError("unavailable", retry_after_s=1.0)
+    return ProblemError("internal_error")
+
+
+def _what_is_wrong(error: ValidationException) -> str:
+    """The field and its fault; never the value that was sent."""
+    extra: Any = error.extra
+    if isinstance(extra, list) and extra:
+        first: Any = extra[0]  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(first, dict):
+            found: dict[str, Any] = first  # pyright: ignore[reportUnknownVariableType]
+            return f"{found.get('key', 'body')}: {str(found.get('message', 'is not right'))[:200]}"
+    return str(error.detail)[:200]
+
+
+def respond(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything."""
+    problem = problem_of(error)
+    if problem.status >= 500 and problem.code != "not_available":
+        log.error(
+            "request.failed", code=problem.code, error=type(error).__name__, path=request.scope["path"], exc_info=error
+        )
+    headers = {}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        content=msgspec.json.encode(problem.body()),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers=headers,
+    )

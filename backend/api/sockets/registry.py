@@ -1,0 +1,116 @@
+"""The sockets of this process: how many each user has, and which of them may no longer stay."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from backend.accounts.caller import Caller
+from backend.api.sockets.closing import Close
+from backend.api.sockets.outlet import Outlet
+from backend.errors import ProblemError
+from backend.pipeline.services import Services
+from backend.realtime import Control
+
+log = structlog.get_logger()
+
+#: Access is looked at again this often even when no bell rings: what is revoked ends within two seconds.
+WATCH_S = 1.5
+_TRIPS = "SELECT trip_id, driver_id, customer_id FROM trip_chat WHERE trip_id = ANY($1::uuid[])"
+_USERS = """
+SELECT id, suspended_until, tokens_valid_from FROM app_user
+WHERE id = ANY($1::uuid[]) AND (suspended_until > $2 OR tokens_valid_from IS NOT NULL)
+"""
+_REVOKED = "SELECT token_id FROM revoked_token WHERE token_id = ANY($1::text[])"
+
+
+class Seat:
+    """One open socket: whose it is, where it belongs, and the outlet to close it by."""
+
+    __slots__ = ("caller", "outlet", "trip_id")
+
+    def __init__(self, caller: Caller, trip_id: UUID, outlet: Outlet) -> None:
+        self.caller, self.trip_id, self.outlet = caller, trip_id, outlet
+
+
+class SocketRegistry:
+    """Knows every seat of the process. One `watch` task compares them with the rows."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._seats: set[Seat] = set()
+        self._by_user: dict[UUID, int] = {}
+        self._look_now = asyncio.Event()
+        services.hub.on_control(self._on_control)
+
+    def take(self, seat: Seat) -> None:
+        """Seat a socket. Raises `too_many_sockets`."""
+        count = self._by_user.get(seat.caller.id, 0)
+        if count >= self._services.settings.limit.sockets_per_user:
+            raise ProblemError("too_many_sockets")
+        self._by_user[seat.caller.id] = count + 1
+        self._seats.add(seat)
+
+    def leave(self, seat: Seat) -> bool:
+        """Free a seat; True when it was the user's last one in this trip here."""
+        self._seats.discard(seat)
+        count = self._by_user.get(seat.caller.id, 0) - 1
+        if count > 0:
+            self._by_user[seat.caller.id] = count
+        else:
+            self._by_user.pop(seat.caller.id, None)
+        return not any(other.caller.id == seat.caller.id and other.trip_id == seat.trip_id for other in self._seats)
+
+    def is_here(self, trip_id: UUID, user_id: UUID) -> bool:
+        """Whether this user has a socket for this trip in this process."""
+        return any(seat.trip_id == trip_id and seat.caller.id == user_id for seat in self._seats)
+
+    def _on_control(self, control: Control) -> None:
+        if control.kind in ("trip_changed", "user_changed", "token_revoked"):
+            self._look_now.set()
+
+    async def watch(self) -> None:
+        """Close what may no longer stay, at every bell and every `WATCH_S`. Ends only by cancellation."""
+        while True:
+            try:
+                async with asyncio.timeout(WATCH_S):
+                    await self._look_now.wait()
+            except TimeoutError:
+                pass
+            self._look_now.clear()
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001  (a database that is away must not end the watch)
+                log.warning("sockets.watch_failed", error=type(error).__name__)
+
+    async def _look(self) -> None:
+        seats = list(self._seats)
+        if not seats:
+            return
+        pool: Any = self._services.pool
+        now = self._services.clock.now()
+        trips = {row["trip_id"]: row for row in await pool.fetch(_TRIPS, list({seat.trip_id for seat in seats}))}
+        users = {row["id"]: row for row in await pool.fetch(_USERS, list({seat.caller.id for seat in seats}), now)}
+        tokens = list({seat.caller.token_id for seat in seats})
+        revoked = {row["token_id"] for row in await pool.fetch(_REVOKED, tokens)}
+        for seat in seats:
+            code = _verdict(seat, trips.get(seat.trip_id), users.get(seat.caller.id), revoked, now)
+            if code is not None:
+                seat.outlet.close(code)
+
+
+def _verdict(seat: Seat, trip: Any, user: Any, revoked: set[str], now: Any) -> Close | None:
+    """Why this socket has to go; None when it may stay. A mute or the trip's end closes nothing."""
+    if trip is None or trip[f"{seat.caller.role}_id"] != seat.caller.id:
+        return Close.NOT_YOURS
+    if seat.caller.token_id in revoked or seat.caller.expires_at < now:
+        return Close.NOT_AUTHENTICATED
+    if user is not None:
+        if user["tokens_valid_from"] is not None and seat.caller.issued_at < user["tokens_valid_from"]:
+            return Close.NOT_AUTHENTICATED
+        if user["suspended_until"] is not None and user["suspended_until"] > now:
+            return Close.SUSPENDED
+    return None

@@ -1,0 +1,88 @@
+"""`create_app`: Litestar assembled from bootstrap; no logic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from backend.api import health, messages, platform, templates, tickets
+from backend.api.guards import provide_caller, provide_services
+from backend.api.limits import AddressLimits
+from backend.api.problems import respond
+from backend.api.sockets import chat_socket
+from backend.api.sockets.presence import Presence
+from backend.api.sockets.registry import SocketRegistry
+from backend.api.staff import cases, live, people, session, trips
+from backend.api.staff import templates as staff_templates
+from backend.bootstrap import build
+from backend.clock import Clock
+from backend.settings import Settings
+
+ROUTES = [
+    messages.router,
+    templates.router,
+    tickets.router,
+    platform.router,
+    health.router,
+    chat_socket,
+    session.router,
+    trips.router,
+    cases.router,
+    people.router,
+    staff_templates.router,
+    live.router,
+]
+
+OPENAPI = OpenAPIConfig(
+    title="Tripwarden",
+    version="1",
+    description="Trip chat, moderation desk and emergency line. Errors are application/problem+json with a stable code.",
+    path="/schema",
+    render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    components=Components(
+        security_schemes={"token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+    ),
+    security=[{"token": []}],
+)
+
+
+def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None = None) -> Litestar:
+    """The api as an ASGI application. Connects when it starts, lets go when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
+        async with build(settings, producer=producer, clock=clock) as services:
+            app.state.services = services
+            app.state.sockets = SocketRegistry(services)
+            app.state.presence = Presence(services.redis)
+            watch = asyncio.create_task(app.state.sockets.watch(), name="sockets-watch")
+            try:
+                yield
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
+
+    handlers: dict[Any, Any] = {Exception: respond}
+    return Litestar(
+        route_handlers=ROUTES,
+        lifespan=[lifespan],
+        dependencies={
+            "services": Provide(provide_services, sync_to_thread=False),
+            "caller": Provide(provide_caller, sync_to_thread=False),
+        },
+        exception_handlers=handlers,
+        middleware=[AddressLimits],
+        openapi_config=OPENAPI,
+        request_max_body_size=settings.api.max_body_bytes,
+        request_class=Request,
+        logging_config=None,
+        debug=False,
+    )

@@ -1,0 +1,158 @@
+"""The only wiring: settings in, a process's services out. Nothing is connected at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
+from redis.asyncio import Redis
+
+from backend.accounts.access import Standings
+from backend.accounts.tokens import TokenService
+from backend.audit import AuditLog
+from backend.clock import Clock, SystemClock
+from backend.db import Database
+from backend.keys import Keyring, LocalRootKey
+from backend.messages.access import access_missed
+from backend.messages.service import ChatWriter
+from backend.messages.templates import TemplateBook
+from backend.messages.views import TripViews
+from backend.notification import build_notifier
+from backend.pipeline.judging import Judge
+from backend.pipeline.limits import TokenBuckets
+from backend.pipeline.sending import SendPipeline
+from backend.pipeline.services import Services
+from backend.realtime import Audience, Control, Hub, Numbered
+from backend.records.expiry import keep_days
+from backend.settings import SettingError, Settings
+from backend.trips.service import TripWriter
+from moderation import Pipeline, default_pipeline, load_policy
+
+REDIS_TIMEOUT_S = 5.0
+
+
+def build_broker(settings: Settings) -> RedisBroker:
+    """Dramatiq's broker of this installation; never the global one."""
+    middleware = [AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries(max_retries=3), AsyncIO()]
+    return RedisBroker(url=settings.redis.url, middleware=middleware, namespace="tripwarden")
+
+
+def build_moderation(settings: Settings) -> Pipeline:
+    """The judge with the shipped policy, or with the one that the settings name."""
+    path = settings.moderation.policy_file
+    return default_pipeline(load_policy(Path(path)) if path else None)
+
+
+def check_engines(settings: Settings) -> None:
+    """Raise SettingError when there is no database or Valkey to talk to."""
+    for name, value in (("DATABASE_URL", settings.database.url), ("REDIS_URL", settings.redis.url)):
+        if not value:
+            raise SettingError(
+                f"TRIPWARDEN_{name}",
+                "is not set and `tripwarden up` does not run here",
+                "a URL, or start `tripwarden up`",
+            )
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings, *, producer: str = "api", clock: Clock | None = None, broker: RedisBroker | None = None
+) -> AsyncGenerator[Services]:
+    """Open everything that a process needs, and close it in the reverse order. A `broker` given stays its owner's.
+
+    Raises SettingError, KeyFileError, and what PostgreSQL's driver raises when it is not reachable.
+    """
+    check_engines(settings)
+    clock = clock or SystemClock()
+    db = Database(settings.database)
+    redis = Redis.from_url(
+        settings.redis.url, socket_connect_timeout=REDIS_TIMEOUT_S, socket_keepalive=True, health_check_interval=15
+    )
+    own_broker = build_broker(settings) if broker is None else None
+    await db.open()
+    try:
+        services = assemble(settings, clock, db, redis, broker or cast("RedisBroker", own_broker), producer)
+        await services.hub.start(_filler(services))
+        services.hub.on_control(_listener(services))
+        try:
+            yield services
+        finally:
+            await services.hub.stop()
+            await asyncio.shield(services.audit.flush_voids())
+    finally:
+        await db.close()
+        await redis.aclose()
+        if own_broker is not None:
+            own_broker.close()
+
+
+def assemble(
+    settings: Settings, clock: Clock, db: Database, redis: Redis, broker: RedisBroker, producer: str
+) -> Services:
+    """Put the parts together; pure construction, nothing connects."""
+    keyring = Keyring(db, LocalRootKey.load(settings.data.dir, settings.key.root_file), clock)
+    moderation = build_moderation(settings)
+    audit = AuditLog(db, keyring, clock, producer, origin=settings.audit.origin)
+    hub = Hub(redis, keyring.sealer("realtime"), lambda: db.pool)
+    views, templates = TripViews(), TemplateBook()
+    limit = settings.limit
+    return Services(
+        settings=settings,
+        clock=clock,
+        db=db,
+        redis=redis,
+        broker=broker,
+        keyring=keyring,
+        audit=audit,
+        hub=hub,
+        tokens=TokenService.from_settings(settings, clock),
+        standings=Standings(clock),
+        views=views,
+        templates=templates,
+        chat=ChatWriter(keyring, audit, clock),
+        trips=TripWriter(keyring, audit, clock, keep_days, timedelta(seconds=settings.chat.closing_grace_s)),
+        moderation=moderation,
+        sender=SendPipeline(
+            db=db,
+            keyring=keyring,
+            audit=audit,
+            hub=hub,
+            clock=clock,
+            judge=Judge(moderation),
+            views=views,
+            templates=templates,
+            limits=TokenBuckets(limit.messages_per_s, limit.messages_burst),
+            max_chars=settings.chat.content_max_chars,
+        ),
+        notifier=build_notifier(settings),
+    )
+
+
+def _filler(services: Services) -> Any:
+    async def fill(trip_id: UUID, audience: Audience, after: int) -> Sequence[Numbered]:
+        view = await services.views.access_view(services.pool, trip_id)
+        return await access_missed(services.pool, services.keyring, view, audience, after)
+
+    return fill
+
+
+def _listener(services: Services) -> Any:
+    """What every process forgets when another one says that somebody's access has changed."""
+
+    def listen(control: Control) -> None:
+        if control.kind == "templates_changed":
+            services.templates.forget()
+            return
+        if control.trip_id is not None:
+            services.views.forget(control.trip_id)
+        if control.user_id is not None or control.kind == "token_revoked":
+            services.standings.forget(control.user_id)
+
+    return listen

@@ -1,0 +1,55 @@
+"""What travels between processes: numbers, and for each audience the frame that its clients get."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+Audience = Literal["driver", "customer"]
+AUDIENCES: tuple[Audience, ...] = ("driver", "customer")
+
+
+class Numbered(msgspec.Struct, frozen=True, array_like=True):
+    """For one audience: its number of the event, and the frame to put on the wire (UTF-8 JSON)."""
+
+    seq: int
+    frame: bytes
+
+
+class ChatEvent(msgspec.Struct, frozen=True, array_like=True):
+    """A committed, numbered event of one trip, ready for both audiences; None where it is not theirs to see."""
+
+    trip_id: UUID
+    driver: Numbered | None
+    customer: Numbered | None
+
+    def part_for(self, audience: Audience) -> Numbered | None:
+        """What this audience gets of the event."""
+        return self.driver if audience == "driver" else self.customer
+
+
+class Whisper(msgspec.Struct, frozen=True, array_like=True):
+    """Something that may be lost: typing, presence, receipts. Never numbered."""
+
+    trip_id: UUID
+    audience: Audience
+    frame: bytes
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """What is sealed and published: who sent it, and one of the two."""
+
+    origin: bytes
+    event: ChatEvent | None = None
+    whisper: Whisper | None = None
+
+
+class Control(msgspec.Struct, frozen=True):
+    """A hint to every api process to look again at access."""
+
+    kind: str
+    trip_id: UUID | None = None
+    user_id: UUID | None = None
+    token_id: str | None = None

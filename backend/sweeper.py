@@ -1,0 +1,78 @@
+"""The loops that find what is due. Leaderless: run two or more; each claims its rows or an advisory lock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+
+from backend.audit import sequencing
+from backend.bootstrap import build
+from backend.escalation import due as escalation_due
+from backend.pipeline.services import Services
+from backend.records import due as records_due
+from backend.settings import Settings
+
+log = structlog.get_logger()
+
+#: A loop that fails waits at least this long, so that a database that is away is not hammered.
+AFTER_FAILURE_S = 1.0
+
+
+class Loop(NamedTuple):
+    """One kind of due work: `run` returns how much it did; when it did something, it is asked again at once."""
+
+    name: str
+    every_s: float
+    run: Callable[[Services], Awaitable[int]]
+
+
+def loops(settings: Settings) -> tuple[Loop, ...]:
+    """Everything that a sweeper looks after."""
+    return (
+        Loop("escalation", 0.5, escalation_due.run_due),
+        Loop("audit", settings.audit.interval_ms / 1000, sequencing.run_due),
+        Loop("records", 5.0, records_due.run_due),
+    )
+
+
+async def _supervise(loop: Loop, services: Services, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        pause = loop.every_s
+        try:
+            await loop.run(services)
+        except Exception as error:
+            log.error("sweeper.failed", loop=loop.name, error=type(error).__name__, exc_info=error)
+            pause = max(pause, AFTER_FAILURE_S)
+        # Two sweepers in step would always meet at the same rows.
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311
+        try:
+            await asyncio.wait_for(stopping.wait(), pause)
+        except TimeoutError:
+            continue
+
+
+async def sweep(services: Services, stopping: asyncio.Event) -> None:
+    """Run every loop until `stopping`."""
+    async with asyncio.TaskGroup() as group:
+        for loop in loops(services.settings):
+            group.create_task(_supervise(loop, services, stopping), name=f"sweep-{loop.name}")
+
+
+async def _main(settings: Settings, name: str) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with build(settings, producer=name) as services:
+        log.info("sweeper.ready", name=name)
+        await sweep(services, stopping)
+
+
+def run(settings: Settings, name: str = "sweeper") -> int:
+    """The process `tripwarden sweeper`."""
+    asyncio.run(_main(settings, name))
+    return 0

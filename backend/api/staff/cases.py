@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,7 +76,7 @@ class Decided(msgspec.Struct, frozen=True):
 @get("/cases", guards=[staff_may_watch])
 async def list_cases(
     services: NamedDependency[Services],
-    state: FromQuery[Literal["open", "assigned", "referred", "closed"] | None] = None,
+    case_state: Annotated[Literal["open", "assigned", "referred", "closed"] | None, Parameter(query="state")] = None,
     severity: FromQuery[Severity | None] = None,
     trip_id: FromQuery[UUID | None] = None,
     sort: FromQuery[Literal["due"]] = "due",
@@ -85,7 +85,7 @@ async def list_cases(
 ) -> Page[CaseView]:
     """Cases by due time, without any text; all that are not closed unless `state` says which."""
     after = key_of(cursor, tuple[datetime, UUID])
-    wish = CaseFilter(state=state, severity=severity, trip_id=trip_id, after=after, limit=limit + 1)
+    wish = CaseFilter(state=case_state, severity=severity, trip_id=trip_id, after=after, limit=limit + 1)
     async with services.db.session() as session:
         found, total = await access_cases(session, wish, services.clock.now())
     page = found[:limit]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from litestar import Router, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, Parameter
 
 from backend.accounts.caller import Caller
 from backend.api.staff.paging import MAX_LIMIT, Cursor, Limit, Page, cursor_of, key_of
@@ -23,13 +23,13 @@ async def list_templates(
     services: NamedDependency[Services],
     lang: FromQuery[str | None] = None,
     audience: FromQuery[Literal["driver", "customer", "both"] | None] = None,
-    state: FromQuery[Literal["draft", "published", "retired"] | None] = None,
+    template_state: Annotated[Literal["draft", "published", "retired"] | None, Parameter(query="state")] = None,
     cursor: Cursor = None,
     limit: Limit = MAX_LIMIT,
 ) -> Page[TemplateView]:
     """Templates in every state by key, language and version."""
     after = key_of(cursor, TemplateKey)
-    wish = TemplateFilter(lang=lang, audience=audience, state=state, after=after, limit=limit + 1)
+    wish = TemplateFilter(lang=lang, audience=audience, state=template_state, after=after, limit=limit + 1)
     async with services.db.session() as session:
         found = await templates.access_templates(session, wish)
     page = found[:limit]

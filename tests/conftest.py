@@ -7,18 +7,24 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Coroutine, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import httpx
 import pytest
 
 import backend.migrations
+from backend.clock import Clock, SystemClock
 from backend.migrations import migrate
 from backend.settings import Settings, load
 from backend.supervisor.engines import Engines, running
 from tests import no_skips
+
+if TYPE_CHECKING:
+    from backend.pipeline.services import Services
+    from tests.factories.tokens import Tokens
 
 TEMPLATE = "tripwarden_template"
 
@@ -145,3 +151,42 @@ def settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
         },
         data_dir=data_dir,
     )
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    """The clock of `services` and of the api; a module that moves the time overrides this with a MovableClock."""
+    return SystemClock()
+
+
+@pytest.fixture(scope="module")
+async def services(settings: Settings, clock: Clock) -> AsyncGenerator[Services]:
+    """Everything that a process of the product is wired from, open, in the tests' own loop."""
+    from backend.bootstrap import build  # imported when needed: pure tests start at once
+
+    async with build(settings, producer="tests", clock=clock) as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def api_url(settings: Settings, clock: Clock) -> Generator[str]:
+    """The address of a real api on this module's database."""
+    from tests.factories.served import served
+
+    with served(settings, clock=clock) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def client(api_url: str) -> AsyncGenerator[httpx.AsyncClient]:
+    """An HTTP client of that api."""
+    async with httpx.AsyncClient(base_url=api_url, timeout=10, trust_env=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def tokens(settings: Settings, clock: Clock) -> Tokens:
+    """Keys for whoever a test needs to be."""
+    from tests.factories.tokens import Tokens
+
+    return Tokens(settings, clock)

@@ -7,6 +7,6 @@ from pathlib import Path
 
 def run(argv: list[str], data_dir: Path | None) -> int:
     """Hand over to the library's own command line, which needs no database."""
-    from moderation.__main__ import main
+    from moderation import command
 
-    return main(argv)
+    return command.cli_main(argv)

@@ -39,8 +39,7 @@ def worker(argv: list[str], data_dir: Path | None) -> int:
     _, settings = _begin("worker", parser("worker"), argv, data_dir)
     from backend.worker import run
 
-    run(with_engines(settings))
-    return 0
+    return run(with_engines(settings), settings.log.process or "worker")
 
 
 def sweeper(argv: list[str], data_dir: Path | None) -> int:
@@ -48,8 +47,7 @@ def sweeper(argv: list[str], data_dir: Path | None) -> int:
     _, settings = _begin("sweeper", parser("sweeper"), argv, data_dir)
     from backend.sweeper import run
 
-    run(with_engines(settings))
-    return 0
+    return run(with_engines(settings), settings.log.process or "sweeper")
 
 
 def console(argv: list[str], data_dir: Path | None) -> int:

@@ -33,7 +33,9 @@ def serve(settings: Settings, *, port: int | None = None, fd: int | None = None,
     """Run one api process until it is told to stop."""
     from backend.app import create_app
 
-    server = Server(configuration(create_app(settings), settings, port=port, fd=fd))
+    server = Server(
+        configuration(create_app(settings, producer=settings.log.process or "api"), settings, port=port, fd=fd)
+    )
     server.ready_fd = ready_fd
     server.run()
     return 0 if server.started else 1

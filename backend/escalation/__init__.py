@@ -1,1 +1,1 @@
-"""."""
+"""Emergencies: incidents, who is on call, attempts to reach them, and the human answer."""

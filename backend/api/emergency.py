@@ -1,0 +1,91 @@
+"""The emergency button, and masked calls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, Router, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from msgspec import Meta
+
+from backend.accounts.caller import Caller
+from backend.api.guards import participants_even_in_disgrace, participants_only
+from backend.errors import ProblemError
+from backend.pipeline.pressing import PressRequest, PressView, press
+from backend.pipeline.services import Services
+
+
+class Position(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """Where somebody is: degrees, metres, and when that was."""
+
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    accuracy_m: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    at: datetime | None = None
+
+
+class PressBody(msgspec.Struct, rename="camel", kw_only=True):
+    """A press. All of it may be left out: the button works with an empty body."""
+
+    client_request_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    covert: bool | None = None
+    location: Position | None = None
+    note: Annotated[str, Meta(max_length=2_000)] | None = None
+
+
+@post("/emergency", guards=[participants_even_in_disgrace])
+async def press_emergency(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
+) -> Response[PressView]:
+    """201 once the incident is durable and the first pages are on their way; 200 for a repeat or another press."""
+    body = _read(await request.body())
+    wanted = PressRequest(
+        client_request_id=body.client_request_id,
+        covert=body.covert,
+        location=msgspec.to_builtins(body.location) if body.location is not None else None,
+        note=body.note,
+    )
+    answer = await press(services, caller, trip_id, wanted)
+    return Response(answer.view, status_code=201 if answer.is_new else 200)
+
+
+def _read(raw: bytes) -> PressBody:
+    """The body. What cannot be read of it is left out: a broken app must not keep somebody from calling for help."""
+    try:
+        return msgspec.json.decode(raw, type=PressBody) if raw.strip() else PressBody()
+    except msgspec.MsgspecError:
+        return _salvage(raw)
+
+
+def _salvage(raw: bytes) -> PressBody:
+    """Each field that is right by itself."""
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return PressBody()
+    saved = PressBody()
+    for name in msgspec.structs.fields(PressBody):
+        part = fields.get(name.encode_name)
+        if part is None:
+            continue
+        try:
+            setattr(saved, name.name, msgspec.json.decode(part, type=name.type))
+        except msgspec.MsgspecError:
+            continue
+    return saved
+
+
+@post(["/call-customer", "/call-driver"], guards=[participants_only])
+async def call_other_side(trip_id: FromPath[UUID]) -> None:
+    """A call in which neither side learns a number."""
+    raise ProblemError("not_available")
+
+
+router = Router(path="/api/trips/{trip_id:uuid}", route_handlers=[press_emergency, call_other_side], tags=["emergency"])

@@ -13,14 +13,14 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from backend.api import health, messages, platform, templates, tickets
+from backend.api import emergency, health, messages, platform, templates, tickets, twilio
 from backend.api.guards import provide_caller, provide_services
 from backend.api.limits import AddressLimits
 from backend.api.problems import respond
 from backend.api.sockets import chat_socket
 from backend.api.sockets.presence import Presence
 from backend.api.sockets.registry import SocketRegistry
-from backend.api.staff import cases, live, people, session, trips
+from backend.api.staff import audit, cases, incidents, live, people, session, trips
 from backend.api.staff import templates as staff_templates
 from backend.bootstrap import build
 from backend.clock import Clock
@@ -31,6 +31,8 @@ ROUTES = [
     templates.router,
     tickets.router,
     platform.router,
+    emergency.router,
+    twilio.router,
     health.router,
     chat_socket,
     session.router,
@@ -38,6 +40,8 @@ ROUTES = [
     cases.router,
     people.router,
     staff_templates.router,
+    incidents.router,
+    audit.router,
     live.router,
 ]
 

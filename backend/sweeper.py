@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import structlog
 
-from backend.audit import sequencing
+from backend.audit.note import Signer
+from backend.audit.sequencing import run_once
 from backend.bootstrap import build
 from backend.escalation import due as escalation_due
 from backend.pipeline.services import Services
@@ -33,9 +34,14 @@ class Loop(NamedTuple):
 
 def loops(settings: Settings) -> tuple[Loop, ...]:
     """Everything that a sweeper looks after."""
+    signer = Signer.load(settings.data.dir, settings.audit.key_file, settings.audit.origin)
+
+    async def sequence(services: Services) -> int:
+        return await run_once(services.db, services.clock, signer)
+
     return (
         Loop("escalation", 0.5, escalation_due.run_due),
-        Loop("audit", settings.audit.interval_ms / 1000, sequencing.run_due),
+        Loop("audit", settings.audit.interval_ms / 1000, sequence),
         Loop("records", 5.0, records_due.run_due),
     )
 

@@ -1,12 +1,11 @@
-"""A traveller's record, the staff's own accounts, and what the simulated telephones heard."""
+"""A traveller's record and the staff's own accounts."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-import httpx
 import msgspec
 from litestar import Router, get, post
 from litestar.di import NamedDependency
@@ -27,7 +26,6 @@ from backend.reviews.access import CaseView, EnforcementView, access_cases_about
 from backend.trips.models import Trip
 
 LAST_TRIPS = 20
-SIMULATOR_TIMEOUT_S = 2.0
 
 
 class UserView(msgspec.Struct, frozen=True):
@@ -170,24 +168,8 @@ def _staff(row: StaffAccount) -> StaffView:
     return StaffView(row.id, row.email, row.name, row.role, row.active, row.created_at, row.last_sign_in_at)
 
 
-@get("/simulated-phones", guards=[staff_may_watch])
-async def simulated_phones(services: NamedDependency[Services]) -> list[Any]:
-    """What the simulated telephones heard. Raises `not_available` where real telephones are used."""
-    base = services.settings.twilio.api_base
-    if not base:
-        raise ProblemError("not_available", "No telephone simulator runs here.")
-    try:
-        async with httpx.AsyncClient(timeout=SIMULATOR_TIMEOUT_S) as client:
-            answer = await client.get(base.rstrip("/") + "/_control/phones")
-            answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise ProblemError("unavailable", "The telephone simulator does not answer.") from error
-    phones: list[Any] = answer.json()
-    return phones
-
-
 router = Router(
     path="/api/staff",
-    route_handlers=[person, list_accounts, add_account, simulated_phones],
+    route_handlers=[person, list_accounts, add_account],
     tags=["staff: people"],
 )

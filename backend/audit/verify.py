@@ -73,8 +73,8 @@ class LogCheck:
         self._hashes.fill(size, anchors.tiles, self.report)
         trusted = check_against_tiles(self._hashes, anchors.tiles, checkpoints, self.report)
         check_tiles(trusted, anchors.tiles, self.report)
-        self._check_state(anchors.state)
-        self._check_signed(checkpoints, anchors.may_lag)
+        self._check_state(anchors.state, trusted)
+        self._check_signed(checkpoints, len(trusted), anchors.may_lag)
         self._producers.finish(self.report, anchors.settled_before)
         self.report.counts.update(
             {"entries": len(self._hashes), "checkpoints": len(checkpoints), "producers": len(self._producers)}
@@ -96,19 +96,17 @@ class LogCheck:
                 self.report.add("tampered", "checkpoint_fork", text)
         return [opened[size] for size in sorted(opened)]
 
-    def _check_state(self, state: tuple[int, bytes] | None) -> None:
+    def _check_state(self, state: tuple[int, bytes] | None, trusted: LeafHashes) -> None:
         if state is None:
             return
         size, root = state
-        if size != len(self._hashes):
-            text = f"the state names {size} entries, there are {len(self._hashes)}"
-            self.report.add("tampered", "state_size", text)
-        elif root != self._hashes.roots([size])[size]:
+        if size != len(trusted):
+            self.report.add("tampered", "state_size", f"the state names {size} entries, there are {len(trusted)}")
+        elif root != trusted.roots([size])[size]:
             self.report.add("tampered", "state_root", f"the state of {size} entries names another root")
 
-    def _check_signed(self, checkpoints: Sequence[Checkpoint], may_lag: bool) -> None:
+    def _check_signed(self, checkpoints: Sequence[Checkpoint], total: int, may_lag: bool) -> None:
         signed = checkpoints[-1].tree_size if checkpoints else 0
-        total = len(self._hashes)
         if not total and not checkpoints:
             self.report.add("note", "empty", "the log is empty: nothing speaks for it and nothing against it")
         if signed < total:

@@ -106,11 +106,12 @@ def check_against_tiles(
                 text = f"the tile of entry {index} keeps another hash than the entry has; the entry is as it was signed"
                 report.add("tampered", "tile_changed", text, index)
         _name_entries(leaves, kept, [index for index in differing if index >= signed], report)
-        _name_added(range(max(signed, len(kept)), len(leaves)), report)
-        return leaves
+        added = range(max(signed, len(kept)), len(leaves))
+        _name_added(added, report)
+        return LeafHashes(leaves.bytes[: added.start * HASH_BYTES]) if added else leaves
     _name_entries(leaves, kept, differing, report)
     if _disagreeing(kept, checkpoints):
-        _name_stretch(wrong, checkpoints, report)
+        _name_stretch([one for one in wrong if one.tree_size <= len(leaves)], checkpoints, report)
     else:
         _name_added(range(len(kept), len(leaves)), report)
     return kept
@@ -169,7 +170,7 @@ def _differing(leaves: LeafHashes, kept: LeafHashes) -> list[int]:
 
 def _name_entries(leaves: LeafHashes, kept: LeafHashes, differing: Sequence[int], report: Report) -> None:
     """Edited, or found at another place: swapped, shifted by an added or dropped row."""
-    places = {kept.hash(index): index for index in differing}
+    places = {kept.hash(index): index for index in (*differing, *range(len(leaves), len(kept)))} if differing else {}
     for index in differing:
         origin = places.get(leaves.hash(index))
         if origin is None:
@@ -186,6 +187,8 @@ def _name_added(indexes: range, report: Report) -> None:
 
 def _name_stretch(wrong: Sequence[Checkpoint], checkpoints: Sequence[Checkpoint], report: Report) -> None:
     """Neither leaves nor tiles are what was signed: the checkpoints bound what was rewritten."""
+    if not wrong:
+        return  # what is missing has been said
     first = wrong[0].tree_size
     good = [checkpoint.tree_size for checkpoint in checkpoints if checkpoint.tree_size < first]
     start = good[-1] if good else 0

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.usefixtures("empty_log")
 async def write(db, audit: AuditLog, count: int = 1, *, commit: bool = True, event: str = "message.accepted") -> None:
     async with db.session() as session:
         for _ in range(count):
-            await audit.append(session, Entry(event=event, trip_id=uuid4(), person_id=uuid4(), private={"role": "driver"}))
+            await audit.append(
+                session, Entry(event=event, trip_id=uuid4(), person_id=uuid4(), private={"role": "driver"})
+            )
         if commit:
             await session.commit()
 
@@ -53,7 +55,9 @@ async def test_entries_get_places_in_the_order_of_their_commits(db, audit, clock
 async def test_the_leaf_holds_no_id_of_a_person_or_trip(db, audit, clock, signer):
     trip, person = uuid4(), uuid4()
     async with db.session() as session:
-        await audit.append(session, Entry(event="case.decided", trip_id=trip, person_id=person, private={"why": "secret word"}))
+        await audit.append(
+            session, Entry(event="case.decided", trip_id=trip, person_id=person, private={"why": "secret word"})
+        )
         await session.commit()
     await run_once(db, clock, signer)
     row = dict(await db.pool.fetchrow("SELECT * FROM audit_entry"))

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from retention.planning import Candidate
 
-#: The day of expiry of what is held: no calendar reaches it.
-HELD_DAY = date(9999, 12, 31)
+#: The day of expiry of what is held: no calendar reaches it. (Not `date.max`: asyncpg sends that as "infinity".)
+HELD_DAY = date(9000, 1, 1)
 
 
 class Progress(NamedTuple):

@@ -69,8 +69,8 @@ class PartitionedClass:
         for table in self.tables:
             child = _child(table, day)
             if await _is(session, _EXISTS, child):
-                found = await session.execute(text(f"SELECT trip_id, count(*) FROM {child} GROUP BY trip_id"))  # noqa: S608
-                rows.update(dict(found.tuples().all()))
+                found = await session.execute(text(f"SELECT trip_id, count(*) AS rows FROM {child} GROUP BY trip_id"))  # noqa: S608
+                rows.update({row.trip_id: row.rows for row in found})
         return await self.describe(session, rows)
 
     async def re_date(self, session: AsyncSession, day: date, trips: Collection[UUID], to_day: date) -> int:

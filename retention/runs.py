@@ -54,14 +54,9 @@ async def start_run(disposer: Disposer, session: AsyncSession, *, kind: Kind, to
 
 
 async def _plans(disposer: Disposer, session: AsyncSession, today: date) -> list[DayPlan]:
-    taken = set(
-        (await session.execute(
-            select(StepRow.record_class, StepRow.day)
-            .join(RunRow, RunRow.id == StepRow.run_id)
-            .where(RunRow.status.in_(UNFINISHED))
-            .distinct()
-        )).tuples()
-    )  # fmt: skip
+    query = select(StepRow.record_class, StepRow.day).join(RunRow, RunRow.id == StepRow.run_id)
+    rows = await session.execute(query.where(RunRow.status.in_(UNFINISHED)).distinct())
+    taken = {(row.record_class, row.day) for row in rows}
     plans: list[DayPlan] = []
     for name, records in disposer.classes.items():
         for day in await records.due_days(session, today):

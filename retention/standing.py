@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from retention.holds import LegalHold, Scope
@@ -35,9 +36,8 @@ class Standing:
 
     async def schedules(self, session: AsyncSession) -> dict[str, RetentionSchedule]:
         """The newest version of each market; there is always one for `default`."""
-        newest = (
-            select(ScheduleRow).distinct(ScheduleRow.market).order_by(ScheduleRow.market, ScheduleRow.version.desc())
-        )
+        newest = select(ScheduleRow).ext(distinct_on(ScheduleRow.market))
+        newest = newest.order_by(ScheduleRow.market, ScheduleRow.version.desc())
         found = {DEFAULT_MARKET: default_schedule()}
         for row in (await session.scalars(newest)).all():
             found[row.market] = await self._schedule(session, row)

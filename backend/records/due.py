@@ -81,7 +81,7 @@ async def _claim(services: Services) -> list[tuple[UUID, int]]:
             .values(next_due=now + ASK_AGAIN, sends=RunRow.sends + 1)
             .returning(RunRow.id, RunRow.sends)
         )
-        claimed = [(run_id, sends) for run_id, sends in taken.tuples()]
+        claimed = [(row.id, row.sends) for row in taken]
         await session.commit()
     return claimed
 

@@ -1,6 +1,6 @@
 """Retention: schedules, legal holds, disposition runs; and the partition in which held records live on.
 
-Held records stay in their tables, in a partition of the last day that there is: every read finds them by the trip's
+Held records stay in their tables, in a partition of a day that no calendar reaches: every read finds them by the trip's
 own expiry as before, and no run ever reaches that day.
 """
 
@@ -100,7 +100,7 @@ def upgrade() -> None:
     for statement in TABLES:
         op.execute(statement)
     for table in HELD:
-        op.execute(f"CREATE TABLE {table}_held PARTITION OF {table} FOR VALUES FROM ('9999-12-31') TO ('10000-01-01')")
+        op.execute(f"CREATE TABLE {table}_held PARTITION OF {table} FOR VALUES FROM ('9000-01-01') TO ('9000-01-02')")
     schedule, rules = _tables()
     row = op.get_bind().execute(
         sa.insert(schedule)

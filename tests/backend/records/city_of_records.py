@@ -78,7 +78,8 @@ async def _say(session: AsyncSession, records: Records, trip: Trip, sender: UUID
     )
     await session.execute(
         text(
-            """INSERT INTO trip_verdict (message_id, expire_on, trip_id, outcome, flags, labels, signals, policy, model, at)
+            """INSERT INTO trip_verdict (message_id, expire_on, trip_id, outcome, flags, labels, signals,
+            policy, model, at)
             VALUES (:id, :verdict_day, :trip, 'allow', '{}', '{}', '[]', 'p1', 'm1', :at)"""
         ),
         values,

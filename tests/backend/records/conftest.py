@@ -59,10 +59,8 @@ async def _empty(db: Database) -> None:
                 " keys.key_encryption_key, audit_key, audit_intake, trip_access CASCADE"
             )
         )
-        await session.execute(
-            text(
-                "DELETE FROM retention_rule WHERE schedule_id IN (SELECT id FROM retention_schedule WHERE version > 1 OR market <> 'default')"
-            )
-        )
-        await session.execute(text("DELETE FROM retention_schedule WHERE version > 1 OR market <> 'default'"))
+        made = "version > 1 OR market <> 'default'"
+        rules = f"DELETE FROM retention_rule WHERE schedule_id IN (SELECT id FROM retention_schedule WHERE {made})"
+        await session.execute(text(rules))
+        await session.execute(text(f"DELETE FROM retention_schedule WHERE {made}"))
         await session.commit()

@@ -48,7 +48,7 @@ ROUTES = [
 OPENAPI = OpenAPIConfig(
     title="Tripwarden",
     version="1",
-    description="Trip chat, moderation desk and emergency line. Errors are application/problem+json with a stable code.",
+    description="Trip chat, moderation desk, emergency line. Errors are application/problem+json with a stable code.",
     path="/schema",
     render_plugins=[JsonRenderPlugin(path="/openapi.json")],
     components=Components(

@@ -72,7 +72,8 @@ async def build(
     check_engines(settings)
     clock = clock or SystemClock()
     db = Database(settings.database)
-    redis = Redis.from_url(
+    redis_class: Any = Redis
+    redis: Redis = redis_class.from_url(
         settings.redis.url, socket_connect_timeout=REDIS_TIMEOUT_S, socket_keepalive=True, health_check_interval=15
     )
     own_broker = build_broker(settings) if broker is None else None

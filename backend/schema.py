@@ -1,8 +1,8 @@
-"""Every table of the product, imported once, so that Alembic and `create_all` see them all."""
-
-# ruff: noqa: F401 - all of them are imported for their tables
+"""Every table of the product, imported once, so that Alembic sees them all."""
 
 from __future__ import annotations
+
+from types import ModuleType
 
 from advanced_alchemy.base import orm_registry
 
@@ -15,5 +15,18 @@ import backend.messages.models
 import backend.reviews.models
 import backend.trips.models
 import retention.models
+
+#: Where tables are declared; naming the modules is what loads them.
+MODULES: tuple[ModuleType, ...] = (
+    backend.accounts.models,
+    backend.accounts.sign_ins,
+    backend.audit.models,
+    backend.escalation.models,
+    backend.keys.models,
+    backend.messages.models,
+    backend.reviews.models,
+    backend.trips.models,
+    retention.models,
+)
 
 metadata = orm_registry.metadata

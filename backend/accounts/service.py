@@ -54,7 +54,7 @@ async def save_user(session: AsyncSession, keyring: Keyring, clock: Clock, user_
         values["emergency_contacts_sealed"] = sealer.seal(
             msgspec.json.encode(profile.emergency_contacts), user_id.bytes
         )
-    fresh = {"name": "", "locale": "en", "devices": [], **values, "id": user_id}
+    fresh: dict[str, Any] = {"name": "", "locale": "en", "devices": [], **values, "id": user_id}
     await session.execute(insert(AppUser).values(fresh).on_conflict_do_update(index_elements=["id"], set_=values))
 
 

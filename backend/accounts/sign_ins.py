@@ -1,4 +1,4 @@
-"""Tries to sign in, counted before the password is looked at, so that a thousand parallel guesses are still a thousand."""
+"""Tries to sign in, counted before the password is looked at, so that parallel guesses all count."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _key(email: str) -> bytes:
 
 
 async def begin(session: AsyncSession, clock: Clock, email: str, address: str) -> None:
-    """Count this try. The caller commits, then looks at the password. Raises `rate_limited` when there were too many."""
+    """Count this try. The caller commits, then looks at the password. Raises `rate_limited`."""
     now, key = clock.now(), _key(email)
     await session.execute(delete(SignInAttempt).where(SignInAttempt.at < now - WINDOW))
     mine, here = SignInAttempt.account_key == key, SignInAttempt.address == address

@@ -77,9 +77,9 @@ async def live() -> dict[str, str]:
 @get("/health/ready", guards=[open_to_all], tags=["health"])
 async def ready(services: Services) -> Response[Readiness]:
     """Every part by its name; 503 when a message could not be stored."""
-    names = ("database", "migrations", "valkey", "hub")
+    names: tuple[str, ...] = ("database", "migrations", "valkey", "hub")
     checks = await asyncio.gather(*(_try(check(services)) for check in (_database, _migrated, _valkey, _hub)))
-    parts = dict(zip(names, checks, strict=True))
+    parts: dict[str, Part] = dict(zip(names, checks, strict=True))
     needed = parts["database"].ok and parts["migrations"].ok
     status = "ready" if all(part.ok for part in checks) else "degraded" if needed else "unavailable"
     return Response(Readiness(status=status, parts=parts, pid=os.getpid()), status_code=200 if needed else 503)

@@ -59,7 +59,7 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
         log.error(
             "request.failed", code=problem.code, error=type(error).__name__, path=request.scope["path"], exc_info=error
         )
-    headers = {}
+    headers: dict[str, str] = {}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
     if problem.status == 401:

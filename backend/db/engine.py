@@ -20,6 +20,10 @@ def sqlalchemy_url(url: str) -> str:
     return "postgresql+asyncpg://" + url.split("://", 1)[1]
 
 
+def _to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 class Database:
     """Engine, sessions and pool of this process. `open` connects, `close` lets go; nothing connects before."""
 
@@ -31,7 +35,7 @@ class Database:
             pool_size=settings.pool_size,
             max_overflow=4,
             pool_pre_ping=True,
-            json_serializer=lambda value: msgspec.json.encode(value).decode(),
+            json_serializer=_to_json,
             json_deserializer=msgspec.json.decode,
             connect_args={"server_settings": {"statement_timeout": timeout, "application_name": "tripwarden"}},
         )
@@ -48,7 +52,8 @@ class Database:
     async def open(self) -> None:
         """Connect the pool. Raises what asyncpg raises when PostgreSQL is not reachable."""
         if self._pool is None:
-            self._pool = await asyncpg.create_pool(
+            driver: Any = asyncpg
+            self._pool = await driver.create_pool(
                 self._settings.url,
                 min_size=1,
                 max_size=self._settings.pool_size,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from advanced_alchemy.base import orm_registry
 from alembic import context
 
-import backend.schema  # noqa: F401  (fills the metadata)
+from backend.schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=orm_registry.metadata,
+    target_metadata=metadata,
     transaction_per_migration=True,
     compare_type=True,
 )

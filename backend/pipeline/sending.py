@@ -104,7 +104,7 @@ class SendPipeline:
             judged=ruling.judged,
             at=now,
         )
-        # From here on the work is finished even if the client goes away: a commit that nobody tells of is a lost message.
+        # From here on the work is finished even if the client goes: a commit that nobody tells of is a lost message.
         return await asyncio.shield(self._store_and_tell(caller, view, draft, ruling))
 
     async def _texts(self, caller: Caller, view: TripView, outgoing: Outgoing) -> tuple[str, str | None]:

@@ -31,7 +31,7 @@ class Bus:
         on_payload: Callable[[bytes, bytes], None],
         on_resubscribed: Callable[[], Awaitable[None]],
     ) -> None:
-        self._redis = redis
+        self._redis: Any = redis
         self._on_payload, self._on_resubscribed = on_payload, on_resubscribed
         self._channels: dict[bytes, asyncio.Event] = {}
         self._outbox: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(WAITING)

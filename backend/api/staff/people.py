@@ -18,7 +18,7 @@ from backend.accounts.caller import Caller
 from backend.accounts.models import AppUser, StaffAccount
 from backend.accounts.service import create_staff
 from backend.api.staff.paging import DEFAULT_LIMIT, Cursor, Limit, Page, cursor_of, key_of
-from backend.api.staff.roles import staff_may_manage_accounts, staff_may_open_conversations, staff_may_watch
+from backend.api.staff.roles import staff_may_manage_accounts, staff_may_open_conversations
 from backend.audit import Entry
 from backend.errors import ProblemError
 from backend.pipeline.services import Services

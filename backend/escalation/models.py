@@ -14,13 +14,13 @@ from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, LargeBinary, Text, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db import Base, UUIDv7Base, utc_column
+from backend.db import Base, new_id, utc_column
 
 TRIGGERED, ACKNOWLEDGED, RESOLVED = "triggered", "acknowledged", "resolved"
 UNRESOLVED = "status <> 'resolved'"
 
 
-class Incident(UUIDv7Base):
+class Incident(Base):
     """An emergency of one person on one trip, and the state of its escalation."""
 
     __tablename__ = "incident"
@@ -31,6 +31,7 @@ class Incident(UUIDv7Base):
         Index("incident_board", "triggered_at"),
     )
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     trip_id: Mapped[UUID] = mapped_column(index=True)
     market: Mapped[str] = mapped_column(Text)
     reporter_id: Mapped[UUID]
@@ -80,12 +81,13 @@ class IncidentPress(Base):
     at: Mapped[datetime] = utc_column()
 
 
-class IncidentEvent(UUIDv7Base):
+class IncidentEvent(Base):
     """A line of an incident's timeline. `text_code` is a code, `note_sealed` the words of a person."""
 
     __tablename__ = "incident_event"
     __table_args__ = (Index("incident_event_incident", "incident_id", "at"),)
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     incident_id: Mapped[UUID] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"))
     at: Mapped[datetime] = utc_column()
     kind: Mapped[str] = mapped_column(Text)
@@ -95,11 +97,12 @@ class IncidentEvent(UUIDv7Base):
     note_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class EscalationPolicy(UUIDv7Base):
+class EscalationPolicy(Base):
     """Who is told when, in one market (`default`: wherever no other policy is)."""
 
     __tablename__ = "escalation_policy"
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     market: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
     #: After the last step: again every so many seconds, for ever, with a widening roster.
@@ -111,12 +114,13 @@ class EscalationPolicy(UUIDv7Base):
     updated_at: Mapped[datetime] = utc_column()
 
 
-class EscalationStep(UUIDv7Base):
+class EscalationStep(Base):
     """A line of a policy: `delay_s` after the trigger, page `targets` by `channels`."""
 
     __tablename__ = "escalation_step"
     __table_args__ = (UniqueConstraint("policy_id", "position"),)
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     policy_id: Mapped[UUID] = mapped_column(ForeignKey("escalation_policy.id", ondelete="CASCADE"))
     position: Mapped[int]
     delay_s: Mapped[int]
@@ -124,12 +128,13 @@ class EscalationStep(UUIDv7Base):
     channels: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 
-class OnCall(UUIDv7Base):
+class OnCall(Base):
     """Somebody's turn: primary, secondary, shift, duty_manager or reserve of a market."""
 
     __tablename__ = "on_call"
     __table_args__ = (Index("on_call_now", "market", "starts_at"),)
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     market: Mapped[str] = mapped_column(Text)
     account_id: Mapped[UUID]
     role: Mapped[str] = mapped_column(Text)
@@ -137,11 +142,12 @@ class OnCall(UUIDv7Base):
     ends_at: Mapped[datetime | None] = utc_column()
 
 
-class ContactMethod(UUIDv7Base):
+class ContactMethod(Base):
     """A telephone of a staff account. Only a verified one is paged, and only its texts count as an answer."""
 
     __tablename__ = "contact_method"
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(index=True)
     kind: Mapped[str] = mapped_column(Text)
     phone_sealed: Mapped[bytes] = mapped_column(LargeBinary)
@@ -152,7 +158,7 @@ class ContactMethod(UUIDv7Base):
     created_at: Mapped[datetime] = utc_column()
 
 
-class Attempt(UUIDv7Base):
+class Attempt(Base):
     """One try at one contact method. Statuses: `backend.notification.status`."""
 
     __tablename__ = "attempt"
@@ -161,6 +167,7 @@ class Attempt(UUIDv7Base):
         Index("attempt_due", "due_at", postgresql_where=text("status IN ('due', 'sending', 'unknown', 'retry')")),
     )
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     incident_id: Mapped[UUID] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"), index=True)
     #: The step that made it, counted over the whole incident.
     wave: Mapped[int]
@@ -185,12 +192,13 @@ class Attempt(UUIDv7Base):
     updated_at: Mapped[datetime] = utc_column()
 
 
-class Acknowledgement(UUIDv7Base):
+class Acknowledgement(Base):
     """Human evidence that somebody has an incident: by `dtmf`, `sms` or `console`. Only one of an incident won."""
 
     __tablename__ = "acknowledgement"
     __table_args__ = (Index("acknowledgement_incident", "incident_id", "at"),)
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     incident_id: Mapped[UUID] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"))
     account_id: Mapped[UUID]
     via: Mapped[str] = mapped_column(Text)

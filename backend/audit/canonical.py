@@ -40,7 +40,7 @@ def _encode(flat: object) -> bytes:
 def _is_flat(value: dict[str, Json]) -> bool:
     """No nesting, no broken numbers, and only ASCII names, whose order is the same in UTF-8 and UTF-16."""
     for name, item in value.items():
-        if not name.isascii():
+        if type(name) is not str or not name.isascii():
             return False
         kind = type(item)
         if kind not in _PLAIN and not (kind is int and -LARGEST <= cast("int", item) <= LARGEST):

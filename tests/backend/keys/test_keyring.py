@@ -141,6 +141,8 @@ async def test_no_key_lies_open_in_the_database(db, keyring):
     await made(db, keyring, trip, sender)
     async with db.session() as session:
         rows = await session.execute(
-            text("SELECT length(wrapped) FROM keys.data_key UNION ALL SELECT length(wrapped) FROM keys.key_encryption_key")
+            text(
+                "SELECT length(wrapped) FROM keys.data_key UNION ALL SELECT length(wrapped) FROM keys.key_encryption_key"
+            )
         )
         assert {row[0] for row in rows if row[0]} == {60}  # nonce 12, key 32, tag 16: nothing unwrapped

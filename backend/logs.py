@@ -28,6 +28,18 @@ NEVER_LOGGED = frozenset({
 EXCEPTION_MESSAGE_CHARS = 200
 EXCEPTION_FRAMES = 12
 
+#: They tell of every start and stop in many lines, or log addresses, numbers and frames.
+QUIET = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "dramatiq",
+    "httpx",
+    "httpcore",
+    "twilio.http_client",
+    "websockets",
+)
+
 EventDict = MutableMapping[str, Any]
 
 
@@ -69,8 +81,8 @@ def _take_over(handler: logging.Handler, level: str) -> None:
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True
-    for name in ("uvicorn.access", "httpx", "httpcore", "twilio.http_client", "websockets"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))  # they log addresses, numbers and frames
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def _namer(process: str) -> Any:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from backend.cli.verbs import VERBS, overview
 from backend.errors import ProblemError
@@ -68,10 +70,16 @@ def _run(name: str, argv: list[str], data_dir: Path | None) -> int:
         return complain(sentence_of(error), FAILED)
 
 
-def sentence_of(error: Exception) -> str:
-    """One line for an unexpected error."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{first or 'it failed'} ({type(error).__name__}; TRIPWARDEN_LOG_LEVEL=debug shows where)"
+def sentence_of(error: BaseException) -> str:
+    """One line for an unexpected error: what it says, what it is, where it comes from."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    said = (str(error).strip().splitlines() or ["it failed"])[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [
+        f"{frame.filename.rsplit('/backend/')[-1]}:{frame.lineno}" for frame in frames if "/backend/" in frame.filename
+    ]
+    return f"{said} ({type(error).__name__}{' at ' + ours[-1] if ours else ''})"
 
 
 def complain(sentence: str, status: int) -> int:

@@ -77,14 +77,9 @@ def environment(env: Mapping[str, str], data_dir: Path, decided: Mapping[str, st
     """The environment of a child: ours, without names that are no settings, with what `up` decided."""
     strange = {name for name, _ in unknown_settings(env)}
     kept = {name: value for name, value in env.items() if name not in strange}
-    return (
-        kept
-        | {PREFIX + key.upper(): value for key, value in decided.items()}
-        | {
-            PREFIX + "DATA_DIR": str(data_dir),
-            "PYTHONUNBUFFERED": "1",
-        }
-    )
+    for_the_eye = {PREFIX + "LOG_JSON": "false"} if sys.stderr.isatty() else {}
+    decided_here = {PREFIX + key.upper(): value for key, value in decided.items()}
+    return for_the_eye | kept | decided_here | {PREFIX + "DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
 
 
 class Plan:
@@ -98,9 +93,10 @@ class Plan:
         options = self._options
         apis = [self._api(number) for number in range(1, options.api_workers + 1)]
         sweepers = [self._verb(f"sweeper-{number}", "sweeper") for number in range(1, options.sweepers + 1)]
-        last = ([self._console()] if options.console else []) + ([self._city()] if options.simulate else [])
+        desk = [self._console()] if options.console else []
         phones = [self._simulator()] if simulated_phones else []
-        return [phones + apis + sweepers + [self._verb("worker", "worker")], last]
+        city = [[self._city()]] if options.simulate else []
+        return [[*phones, *apis, *sweepers, self._verb("worker", "worker"), *desk], *city]
 
     def _verb(self, name: str, verb: str, *arguments: str) -> ChildSpec:
         command = [

@@ -5,32 +5,34 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+
+from console.wire import AuditProof
+
+HASH_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Proof:
-    """A leaf hash, its place, the path of sibling hashes, and the root they must lead to."""
+class Path:
+    """A leaf's hash, its place, the sibling hashes from the leaf upwards, and the root they must lead to."""
 
     index: int
     tree_size: int
     leaf: bytes
-    path: tuple[bytes, ...]
+    siblings: tuple[bytes, ...]
     root: bytes
 
     def holds(self) -> bool:
-        """True when the path leads from the leaf to the root."""
+        """True when the siblings lead from the leaf to the root."""
         if not 0 <= self.index < self.tree_size:
             return False
         at, last, found = self.index, self.tree_size - 1, self.leaf
-        for sibling in self.path:
+        for sibling in self.siblings:
             if last == 0:
                 return False
             if at & 1 or at == last:
                 found = _node(sibling, found)
-                while not at & 1 and at:
+                while at and not at & 1:
                     at, last = at >> 1, last >> 1
             else:
                 found = _node(found, sibling)
@@ -38,29 +40,34 @@ class Proof:
         return last == 0 and found == self.root
 
 
+def check_entry(found: AuditProof) -> bool:
+    """Whether the entry's own bytes are in the tree that the checkpoint signs. Unreadable counts as no.
+
+    The leaf's hash is computed here from the leaf; the root is read from the checkpoint's text, not taken on trust.
+    """
+    proof = found.proof
+    if proof is None or found.leaf is None:
+        return False
+    try:
+        signed = proof.checkpoint.split("\n")
+        path = Path(
+            found.entry.index,
+            int(signed[1]),
+            hashlib.sha256(b"\x00" + found.leaf.encode()).digest(),
+            tuple(_hash(item) for item in proof.path),
+            _hash(signed[2]),
+        )
+    except (ValueError, IndexError, binascii.Error):
+        return False
+    return path.holds()
+
+
 def _node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def read_proof(detail: Mapping[str, Any]) -> Proof | None:
-    """The proof in the api's answer; None where there is none yet or it cannot be read as one."""
-    raw = detail.get("proof")
-    if not isinstance(raw, dict):
-        return None
-    parts = cast("dict[str, Any]", raw)
-    try:
-        index = int(parts.get("index", detail.get("index", detail.get("entry", {}).get("index", -1))))
-        leaf = _hash(parts.get("leaf_hash") or detail.get("leaf_hash"))
-        path = tuple(_hash(item) for item in cast("list[object]", parts.get("path") or parts.get("hashes") or []))
-        return Proof(index, int(parts["tree_size"]), leaf, path, _hash(parts.get("root_hash")))
-    except (KeyError, ValueError, TypeError, AttributeError, binascii.Error):
-        return None
-
-
-def _hash(value: object) -> bytes:
-    """32 bytes from hex or base64."""
-    text = cast("str", value)
-    raw = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
-    if len(raw) != 32:
-        raise ValueError
+def _hash(text: str) -> bytes:
+    raw = base64.b64decode(text, validate=True)
+    if len(raw) != HASH_BYTES:
+        raise ValueError(text)
     return raw

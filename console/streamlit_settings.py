@@ -20,7 +20,7 @@ LIGHT = {
     "grayTextColor": "#566071",
 }
 DARK = {
-    "primaryColor": "#3f7fd9",
+    "primaryColor": "#3572c8",
     "backgroundColor": "#12161d",
     "secondaryBackgroundColor": "#1c222c",
     "textColor": "#e4e8ee",

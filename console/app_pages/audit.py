@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
+import msgspec
 import streamlit as st
 from streamlit.elements.widgets.time_widgets import DateWidgetReturn
 
@@ -11,9 +12,9 @@ from console.api import ApiError
 from console.components import Column, Row, chip, table
 from console.format import moment
 from console.frame import cannot_load, loading, show_notice
-from console.proofs import Proof, read_proof
+from console.proofs import check_entry
 from console.session import Desk
-from console.wire import AuditEntry
+from console.wire import AuditEntry, AuditProof
 from console.words import code_words
 
 EVENTS = (
@@ -125,6 +126,8 @@ def _row(item: AuditEntry, desk: Desk) -> Row:
 def _private(item: AuditEntry) -> str:
     if item.private is None:
         return ""
+    if item.private == "broken":
+        return "broken: the private half does not fit the entry; report this to compliance"
     if isinstance(item.private, str):
         return "erased: the key was destroyed, the entry still proves that the act took place"
     return ", ".join(f"{code_words(name)}: {value}" for name, value in item.private.items())
@@ -138,23 +141,23 @@ def _entry(desk: Desk, chosen: str) -> None:
             return
         st.markdown(f"**Entry {found.entry.index}**: {found.entry.event}, {found.entry.outcome}")
         st.caption(f"{moment(found.entry.ts, desk.zone)}. {_private(found.entry)}")
-        _proof(read_proof(found.detail))
+        _proof(found)
         with st.expander("Everything the api says about it"):
-            st.json(found.detail)
+            st.json(msgspec.to_builtins(found))
         if st.button("Close", key="audit-close"):
             st.query_params.clear()
             st.rerun()
 
 
-def _proof(proof: Proof | None) -> None:
-    if proof is None:
+def _proof(found: AuditProof) -> None:
+    if found.proof is None:
         st.info("Not in a checkpoint yet. Its proof appears when the next one is signed.")
         return
-    if proof.holds():
-        st.success(f"In the log: entry {proof.index} of {proof.tree_size}, checked here against the root hash.")
+    if check_entry(found):
+        st.success(f"In the log: entry {found.entry.index} of {found.proof.tree_size}, checked here against the root.")
     else:
-        st.error("The proof does not lead to the root hash. Report this to compliance at once.")
-    st.caption(f"Root hash {proof.root.hex()[:32]}..., {len(proof.path)} hashes on the way.")
+        st.error("The proof does not lead to the signed root. Report this to compliance at once.")
+    st.caption(f"Root {found.proof.root_hash}, {len(found.proof.path)} hashes on the way.")
 
 
 def _checkpoint(desk: Desk) -> None:

@@ -59,6 +59,10 @@ def _facts(desk: Desk, incident_id: str) -> None:
     right.markdown(f"{_car(now)}  \n{_where(now)}")
     if now.note:
         st.text(f"Note from the person: {now.note}")
+    if now.urgency > 1:
+        st.markdown(f":red[Pressed {now.urgency} times.]")
+    if now.linked_to:
+        st.caption("The other side of this trip has pressed too: see the other emergency of this trip.")
     if now.covert:
         st.caption("Covert press: the other side of this trip does not know. Do not call that side.")
 
@@ -147,7 +151,8 @@ def _headline(now: Incident) -> str:
     if now.status == "acknowledged":
         return f":orange[Acknowledged] by {plain(now.acknowledged_by or 'somebody')}"
     level = "" if now.level is None else f", level {LEVELS.get(now.level, now.level)}"
-    return f"Resolved{level}"
+    by = f" by {plain(now.resolved_by)}" if now.resolved_by else ""
+    return f"Resolved{by}{level}"
 
 
 def _reporter(now: Incident) -> str:
@@ -157,7 +162,7 @@ def _reporter(now: Incident) -> str:
 
 
 def _clock(now: Incident, desk: Desk) -> str:
-    return f"at {clock(now.triggered_at, desk.zone)}, {ago(now.triggered_at)}"
+    return f"at {clock(now.triggered_at, desk.zone)}, {ago(now.triggered_at)}; code {now.short_code or 'none'}"
 
 
 def _car(now: Incident) -> str:

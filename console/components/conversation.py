@@ -53,13 +53,19 @@ def line(message: Message, zone: tzinfo, flagged: bool) -> dict[str, object]:
         "name": _name(message),
         "time": clock(message.created_at, zone),
         "text": message.content,
-        "absent": "Erased: the key of this text was destroyed." if message.content is None else "",
+        "absent": _absent(message),
         "chips": chips,
         "flagged": flagged,
         "blurred": is_severe(message.verdict),
         "spans": _spans(message.verdict),
         "why": _why(message.verdict),
     }
+
+
+def _absent(message: Message) -> str:
+    if message.content is not None:
+        return ""
+    return "Removed." if message.status == "removed" else "Erased: the key of this text was destroyed."
 
 
 def is_severe(verdict: Verdict | None) -> bool:

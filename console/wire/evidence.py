@@ -9,21 +9,33 @@ import msgspec
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """One entry; `private` holds names and details, or reads "erased" once its key is gone."""
+    """One entry; `private` holds names and details, or reads "erased" once its key is gone and "broken" where it does not fit."""
 
     index: int
     ts: datetime | None = None
     event: str = ""
     outcome: str = ""
     policy: str | None = None
+    producer: str = ""
+    counts: dict[str, int] = {}
     private: dict[str, Any] | str | None = None
 
 
+class InclusionProof(msgspec.Struct, frozen=True):
+    """The way from a leaf to a signed root: base64 hashes, and the checkpoint (C2SP signed note)."""
+
+    tree_size: int
+    path: list[str]
+    root_hash: str
+    checkpoint: str
+
+
 class AuditProof(msgspec.Struct, frozen=True):
-    """An entry with its leaf and the path to a checkpoint's root (RFC 6962 order)."""
+    """An entry, its leaf as it was hashed, and its proof; both None until a checkpoint covers it."""
 
     entry: AuditEntry
-    detail: dict[str, Any]
+    leaf: str | None = None
+    proof: InclusionProof | None = None
 
 
 class Schedule(msgspec.Struct, frozen=True):

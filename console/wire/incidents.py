@@ -40,6 +40,8 @@ class Incident(msgspec.Struct, frozen=True):
     status: str = "triggered"
     level: int | None = None
     covert: bool = False
+    urgency: int = 1
+    short_code: str = ""
     triggered_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
@@ -50,6 +52,9 @@ class Incident(msgspec.Struct, frozen=True):
     trip: Trip | None = None
     note: str | None = None
     location: Location | None = None
+    linked_to: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
 
 
 class PhoneEvent(msgspec.Struct, frozen=True):

@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(argv: list[str], data_dir: Path | None = None) -> int:
+def run(argv: list[str], data_dir: Path | None = None) -> int:
     """Run the city. 0: done or stopped; 1: no api answers; 2: a wrong argument, setting or file."""
     try:
         args = parser().parse_args(argv)
@@ -86,6 +86,10 @@ def main(argv: list[str], data_dir: Path | None = None) -> int:
         print(f"tripwarden simulate: {error}", file=sys.stderr)
         return 2
     return asyncio.run(_run(args, settings, base, rows))
+
+
+#: The verb's handler under the name that other commands use for theirs.
+main = run
 
 
 def _base(url: str | None, settings: Settings) -> str:

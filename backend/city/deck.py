@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from backend.city.dialogue import Dialogue
 
 #: What the first trips of a city talk about: a newcomer to the console sees each of these within two minutes.
-OPENING = ("press", "threat", "contact", "insult", "payment", "distress")
+OPENING = ("press", "threat", "contact", "insult", "payment", "distress", "contact", "threat")
+#: The language in which the first of them are: the one that most newcomers to the console read.
+OPENING_LANG = "en"
 #: Seconds between two presses of the emergency button in the whole city.
 PRESS_EVERY_S = 240.0
 
@@ -50,7 +52,7 @@ class Deck:
         chosen: list[Dialogue] = []
         for tag in OPENING[1:]:
             fitting = [d for d in self._shuffled(self._talking) if tag in d.tags and d not in chosen]
-            fitting.sort(key=lambda d: sum(d.lang == other.lang for other in chosen))
+            fitting.sort(key=lambda d: (sum(d.lang == other.lang for other in chosen), d.lang != OPENING_LANG))
             chosen += fitting[:1]
         everyday = [d for d in self._shuffled(self._talking) if "everyday" in d.tags]
         return chosen + everyday

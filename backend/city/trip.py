@@ -141,6 +141,10 @@ async def open_trip(streets: Streets, market: str, lang: str, status: Status) ->
         streets.figures.trips_ended += 1
 
 
+def _count_end(figures: Figures) -> None:
+    figures.trips_ended += 1
+
+
 def _address(place: Place, streets: tuple[str, ...], rng: random.Random) -> dict[str, object]:
     return {
         "lat": round(place.lat, 6),

@@ -69,16 +69,17 @@ async def sweep(services: Services, stopping: asyncio.Event) -> None:
             group.create_task(_supervise(loop, services, stopping), name=f"sweep-{loop.name}")
 
 
-async def _main(settings: Settings, name: str) -> None:
+async def _main(settings: Settings, name: str, ready: Callable[[], None]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with build(settings, producer=name) as services:
         log.info("sweeper.ready", name=name)
+        ready()
         await sweep(services, stopping)
 
 
-def run(settings: Settings, name: str = "sweeper") -> int:
-    """The process `tripwarden sweeper`."""
-    asyncio.run(_main(settings, name))
+def run(settings: Settings, name: str = "sweeper", ready: Callable[[], None] = lambda: None) -> int:
+    """The process `tripwarden sweeper`. `ready` is called once it sweeps."""
+    asyncio.run(_main(settings, name, ready))
     return 0

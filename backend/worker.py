@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -75,8 +76,8 @@ def build_worker(settings: Settings, *, producer: str = "worker", clock: Clock |
     return Worker(broker, worker_threads=THREADS)
 
 
-def run(settings: Settings, name: str = "worker") -> int:
-    """The process `tripwarden worker`."""
+def run(settings: Settings, name: str = "worker", ready: Callable[[], None] = lambda: None) -> int:
+    """The process `tripwarden worker`. `ready` is called once it works."""
     stopping = threading.Event()
 
     def stop(*_: Any) -> None:
@@ -87,6 +88,7 @@ def run(settings: Settings, name: str = "worker") -> int:
     worker = build_worker(settings, producer=name)
     worker.start()
     log.info("worker.ready", name=name)
+    ready()
     stopping.wait()
     worker.stop()
     return 0

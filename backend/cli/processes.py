@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from backend import logs
@@ -24,30 +25,29 @@ def migrate(argv: list[str], data_dir: Path | None) -> int:
 
 def api(argv: list[str], data_dir: Path | None) -> int:
     """`tripwarden api`: on its own port, or on a listening socket that `up` shares among several."""
-    options = parser("api")
+    options = _process_parser("api")
     options.add_argument("--port", type=int, help="port to listen on (default: TRIPWARDEN_API_PORT)")
     options.add_argument("--fd", type=int, help="listen on this inherited socket instead")
-    options.add_argument("--ready-fd", type=int, help="write a byte to this inherited pipe when it takes requests")
     chosen, settings = _begin("api", options, argv, data_dir)
     from backend.cli.serving import serve
 
-    return serve(with_engines(settings), port=chosen.port, fd=chosen.fd, ready_fd=chosen.ready_fd)
+    return serve(with_engines(settings), port=chosen.port, fd=chosen.fd, ready=_teller(chosen))
 
 
 def worker(argv: list[str], data_dir: Path | None) -> int:
     """`tripwarden worker`."""
-    _, settings = _begin("worker", parser("worker"), argv, data_dir)
+    chosen, settings = _begin("worker", _process_parser("worker"), argv, data_dir)
     from backend.worker import run
 
-    return run(with_engines(settings), settings.log.process or "worker")
+    return run(with_engines(settings), settings.log.process or "worker", _teller(chosen))
 
 
 def sweeper(argv: list[str], data_dir: Path | None) -> int:
     """`tripwarden sweeper`."""
-    _, settings = _begin("sweeper", parser("sweeper"), argv, data_dir)
+    chosen, settings = _begin("sweeper", _process_parser("sweeper"), argv, data_dir)
     from backend.sweeper import run
 
-    return run(with_engines(settings), settings.log.process or "sweeper")
+    return run(with_engines(settings), settings.log.process or "sweeper", _teller(chosen))
 
 
 def console(argv: list[str], data_dir: Path | None) -> int:
@@ -67,6 +67,23 @@ def simulator(argv: list[str], data_dir: Path | None) -> int:
     from backend.notification.simulator.server import main
 
     return main(argv, data_dir)
+
+
+def _process_parser(verb: str) -> argparse.ArgumentParser:
+    options = parser(verb)
+    options.add_argument("--ready-fd", type=int, help="write a byte to this inherited pipe once it works")
+    return options
+
+
+def _teller(chosen: argparse.Namespace) -> Callable[[], None]:
+    """Tells whoever started this process that it works."""
+
+    def tell() -> None:
+        if chosen.ready_fd is not None:
+            os.write(chosen.ready_fd, b"1")
+            os.close(chosen.ready_fd)
+
+    return tell
 
 
 def _begin(

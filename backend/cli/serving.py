@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -18,25 +18,26 @@ STOP_WITHIN_S = 5
 
 
 class Server(uvicorn.Server):
-    """A server that tells its parent when it takes requests."""
+    """A server that calls `ready` once it takes requests."""
 
-    ready_fd: int | None = None
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and self.ready_fd is not None:
-            os.write(self.ready_fd, b"1")
-            os.close(self.ready_fd)
+        if self.started:
+            self._ready()
 
 
-def serve(settings: Settings, *, port: int | None = None, fd: int | None = None, ready_fd: int | None = None) -> int:
+def serve(
+    settings: Settings, *, port: int | None = None, fd: int | None = None, ready: Callable[[], None] = lambda: None
+) -> int:
     """Run one api process until it is told to stop."""
     from backend.app import create_app
 
-    server = Server(
-        configuration(create_app(settings, producer=settings.log.process or "api"), settings, port=port, fd=fd)
-    )
-    server.ready_fd = ready_fd
+    app = create_app(settings, producer=settings.log.process or "api")
+    server = Server(configuration(app, settings, port=port, fd=fd), ready)
     server.run()
     return 0 if server.started else 1
 

@@ -17,7 +17,6 @@ from backend.supervisor.directories import engine_user, is_open_to, make_data_di
 from backend.supervisor.output import Output
 from backend.supervisor.plan import Options
 from backend.supervisor.runtime import LOCK, Lock
-from backend.supervisor.up import run as run_up
 
 EPHEMERAL_PREFIX = "tripwarden-ephemeral-"
 
@@ -28,6 +27,8 @@ def run(argv: list[str], data_dir: Path | None) -> int:
     if chosen.ephemeral and data_dir is not None:
         raise ProblemError("invalid_value", "--ephemeral makes a data directory of its own; leave out --data-dir")
     with data_directory(chosen, data_dir) as (directory, settings):
+        from backend.supervisor.up import run as run_up  # slow to import; a wrong flag is told at once
+
         output = Output().open()
         try:
             run_up(_options(chosen, directory, settings), settings, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.settings import PREFIX, Settings, unknown_settings
@@ -92,41 +92,28 @@ class Plan:
         """Every stage is well before the next one starts; they stop in reverse."""
         options = self._options
         apis = [self._api(number) for number in range(1, options.api_workers + 1)]
-        sweepers = [self._verb(f"sweeper-{number}", "sweeper") for number in range(1, options.sweepers + 1)]
+        names = [*(f"sweeper-{number}" for number in range(1, options.sweepers + 1)), "worker"]
+        others = [replace(self._verb(name, name.partition("-")[0]), tells_ready=True) for name in names]
         desk = [self._console()] if options.console else []
         phones = [self._simulator()] if simulated_phones else []
-        city = [[self._city()]] if options.simulate else []
-        return [[*phones, *apis, *sweepers, self._verb("worker", "worker"), *desk], *city]
+        city = [[self._verb("city", "simulate", "--trips", str(options.trips))]] if options.simulate else []
+        return [[*phones, *apis, *others, *desk], *city]
 
     def _verb(self, name: str, verb: str, *arguments: str) -> ChildSpec:
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "backend.cli",
-            verb,
-            "--data-dir",
-            str(self._places.data_dir),
-            *arguments,
-        ]
+        """A verb of ours. `-P`: whatever lies in the working directory is no package of ours."""
+        data_dir = str(self._places.data_dir)
+        command = [sys.executable, "-P", "-m", "backend.cli", verb, "--data-dir", data_dir, *arguments]
         return ChildSpec(name=name, command=command, env={**self._env, PREFIX + "LOG_PROCESS": name})
 
     def _api(self, number: int) -> ChildSpec:
         plain = self._verb(f"api-{number}", "api", "--fd", str(self._listener))
-        return ChildSpec(
-            name=plain.name,
-            command=plain.command,
-            env=plain.env,
-            pass_fds=(self._listener,),
-            tells_ready=True,
-            ready=answers(f"{self._places.api_url}/health/live"),
-        )
+        live = answers(f"{self._places.api_url}/health/live")
+        return replace(plain, pass_fds=(self._listener,), tells_ready=True, ready=live)
 
     def _simulator(self) -> ChildSpec:
         port = self._places.simulator_port
         plain = self._verb("simulator", "simulator", "--port", str(port))
-        ready = answers(f"http://127.0.0.1:{port}/", below=600)
-        return ChildSpec(name=plain.name, command=plain.command, env=plain.env, ready=ready)
+        return replace(plain, ready=answers(f"http://127.0.0.1:{port}/", below=600))
 
     def _console(self) -> ChildSpec:
         port, api_url = self._places.console_port, self._places.api_url
@@ -136,9 +123,6 @@ class Plan:
             env=without_secrets(self._env),
             ready=answers(f"{self._places.console_url}/_stcore/health"),
         )
-
-    def _city(self) -> ChildSpec:
-        return self._verb("city", "simulate", "--trips", str(self._options.trips))
 
 
 def without_secrets(env: Mapping[str, str]) -> dict[str, str]:

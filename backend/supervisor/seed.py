@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts.models import StaffAccount
 from backend.accounts.service import create_staff, set_password
-from backend.bootstrap import build
-from backend.pipeline.services import Services
+from backend.clock import Clock, SystemClock
+from backend.db import Database
+from backend.escalation.service import seed_roster
+from backend.keys import Keyring, LocalRootKey
 from backend.settings import Settings
 from backend.supervisor.directories import write_private
 
@@ -44,8 +47,15 @@ async def seed(settings: Settings) -> list[SignIn]:
     """Make what is missing and return the demo sign-ins."""
     fresh = not (settings.data.dir / DEMO_ACCOUNTS).exists()
     sign_ins = demo_sign_ins(settings.data.dir)
-    async with build(settings, producer="up") as services:
-        await seed_accounts(services, sign_ins, passwords_are_new=fresh)
+    clock, db = SystemClock(), Database(settings.database)
+    keyring = Keyring(db, LocalRootKey.load(settings.data.dir, settings.key.root_file), clock)
+    try:
+        async with db.session() as session:
+            await seed_accounts(session, clock, sign_ins, passwords_are_new=fresh)
+            await seed_roster(session, keyring, clock)
+            await session.commit()
+    finally:
+        await db.close()
     return sign_ins
 
 
@@ -58,20 +68,18 @@ def demo_sign_ins(data_dir: Path) -> list[SignIn]:
     return [SignIn(email, password) for email, password in json.loads(file.read_text()).items()]
 
 
-async def seed_accounts(services: Services, sign_ins: list[SignIn], *, passwords_are_new: bool) -> None:
+async def seed_accounts(
+    session: AsyncSession, clock: Clock, sign_ins: list[SignIn], *, passwords_are_new: bool
+) -> None:
     """Make the accounts that are missing.
 
     A database that outlived its data directory knows other passwords: new ones replace them.
     """
-    async with services.db.session() as session:
-        found = await session.execute(select(StaffAccount.email, StaffAccount.id))
-        there = {row.email: row.id for row in found}
-        for one in sign_ins:
-            role = one.email.partition("@")[0]
-            if one.email in there and passwords_are_new:
-                await set_password(session, there[one.email], one.password)
-            elif one.email not in there and role in PEOPLE:
-                await create_staff(
-                    session, services.clock, email=one.email, name=PEOPLE[role], role=role, password=one.password
-                )
-        await session.commit()
+    found = await session.execute(select(StaffAccount.email, StaffAccount.id))
+    there = {row.email: row.id for row in found}
+    for one in sign_ins:
+        role = one.email.partition("@")[0]
+        if one.email in there and passwords_are_new:
+            await set_password(session, there[one.email], one.password)
+        elif one.email not in there and role in PEOPLE:
+            await create_staff(session, clock, email=one.email, name=PEOPLE[role], role=role, password=one.password)

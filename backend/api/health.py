@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Response, Router, get
+from litestar.di import NamedDependency
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
@@ -75,7 +76,7 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", guards=[open_to_all], tags=["health"])
-async def ready(services: Services) -> Response[Readiness]:
+async def ready(services: NamedDependency[Services]) -> Response[Readiness]:
     """Every part by its name; 503 when a message could not be stored."""
     names: tuple[str, ...] = ("database", "migrations", "valkey", "hub")
     checks = await asyncio.gather(*(_try(check(services)) for check in (_database, _migrated, _valkey, _hub)))
@@ -106,7 +107,7 @@ class _Collector:
 
 
 @get("/metrics", guards=[open_to_all], media_type=MediaType.TEXT, tags=["health"])
-async def metrics(services: Services) -> Response[bytes]:
+async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(services))

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post, put
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from backend.accounts.caller import Caller
 from backend.api.guards import participants_only, participants_whom_the_send_checks
@@ -19,8 +20,8 @@ from backend.pipeline.quick import send_quick
 from backend.pipeline.sending import Delivered, Outgoing
 from backend.pipeline.services import Services
 
-Cursor = Annotated[int | None, Parameter(ge=0, le=2**53)]
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
 
 
 class SendBody(msgspec.Struct, rename="camel", kw_only=True):
@@ -54,9 +55,9 @@ def answer(delivered: Delivered) -> Response[Message]:
 
 @get("/", guards=[participants_only])
 async def list_messages(
-    services: Services,
-    caller: Caller,
-    trip_id: UUID,
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
     after_seq: Cursor = None,
     before_seq: Cursor = None,
     limit: Limit = 50,
@@ -71,26 +72,41 @@ async def list_messages(
 
 
 @post("/", guards=[participants_whom_the_send_checks])
-async def send_message(services: Services, caller: Caller, trip_id: UUID, data: SendBody) -> Response[Message]:
+async def send_message(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
+    data: JSONBody[SendBody],
+) -> Response[Message]:
     """Send a message; durable and told to both sides when this answers."""
     outgoing = Outgoing(content=data.content, client_message_id=data.client_message_id, reply_to=data.reply_to)
     return answer(await services.sender.send(caller, trip_id, outgoing))
 
 
 @post("/quick", guards=[participants_whom_the_send_checks])
-async def send_quick_message(services: Services, caller: Caller, trip_id: UUID, data: QuickBody) -> Response[Message]:
+async def send_quick_message(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
+    data: JSONBody[QuickBody],
+) -> Response[Message]:
     """Send a template; each side reads it in its own language."""
     return answer(await send_quick(services, caller, trip_id, data.template_key, data.client_message_id))
 
 
 @post("/media", guards=[participants_only])
-async def send_media(trip_id: UUID) -> None:
+async def send_media(trip_id: FromPath[UUID]) -> None:
     """Photos are not available yet."""
     raise ProblemError("not_available", "Photos cannot be sent yet.")
 
 
 @put("/{message_id:uuid}/read", guards=[participants_only])
-async def read_message(services: Services, caller: Caller, trip_id: UUID, message_id: UUID) -> ReadMark:
+async def read_message(
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    trip_id: FromPath[UUID],
+    message_id: FromPath[UUID],
+) -> ReadMark:
     """Say that everything up to this message was read."""
     return await mark_read_message(services, caller, trip_id, message_id)
 

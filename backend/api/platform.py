@@ -8,7 +8,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, post, put
+from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
+from litestar.params import FromPath, JSONBody
 
 from backend.accounts.service import UserProfile, revoke_tokens, save_user, suspend_user
 from backend.api.guards import service_only
@@ -133,7 +135,9 @@ def _place(name: str, place: Any) -> Any:
 
 
 @put("/trips/{trip_id:uuid}", guards=[service_only])
-async def put_trip(services: Services, trip_id: UUID, data: TripBody) -> Response[TripAnswer]:
+async def put_trip(
+    services: NamedDependency[Services], trip_id: FromPath[UUID], data: JSONBody[TripBody]
+) -> Response[TripAnswer]:
     """Create (201) or update (200) a trip. Another driver than before is a driver swap."""
     facts = TripFacts(
         market=data.market,
@@ -149,13 +153,17 @@ async def put_trip(services: Services, trip_id: UUID, data: TripBody) -> Respons
 
 
 @post("/trips/{trip_id:uuid}/status", guards=[service_only], status_code=200)
-async def post_status(services: Services, trip_id: UUID, data: StatusBody) -> TripAnswer:
+async def post_status(
+    services: NamedDependency[Services], trip_id: FromPath[UUID], data: JSONBody[StatusBody]
+) -> TripAnswer:
     """Move a trip on."""
     return _answer((await set_trip_status(services, trip_id, data.status)).trip)
 
 
 @post("/trips/{trip_id:uuid}/location", guards=[service_only], status_code=204)
-async def post_location(services: Services, trip_id: UUID, data: LocationBody) -> None:
+async def post_location(
+    services: NamedDependency[Services], trip_id: FromPath[UUID], data: JSONBody[LocationBody]
+) -> None:
     """Where the vehicle is now."""
     location = {
         "lat": data.lat,
@@ -169,7 +177,7 @@ async def post_location(services: Services, trip_id: UUID, data: LocationBody) -
 
 
 @put("/users/{user_id:uuid}", guards=[service_only], status_code=204)
-async def put_user(services: Services, user_id: UUID, data: UserBody) -> None:
+async def put_user(services: NamedDependency[Services], user_id: FromPath[UUID], data: JSONBody[UserBody]) -> None:
     """Create or change a person."""
     contacts = data.emergency_contacts
     profile = UserProfile(
@@ -187,7 +195,7 @@ async def put_user(services: Services, user_id: UUID, data: UserBody) -> None:
 
 
 @post("/users/{user_id:uuid}/revoke-tokens", guards=[service_only], status_code=204)
-async def post_revoke(services: Services, user_id: UUID) -> None:
+async def post_revoke(services: NamedDependency[Services], user_id: FromPath[UUID]) -> None:
     """Take back every token of a person that was made until now."""
     async with services.db.session() as session:
         await revoke_tokens(session, services.clock, user_id)
@@ -196,7 +204,9 @@ async def post_revoke(services: Services, user_id: UUID) -> None:
 
 
 @post("/users/{user_id:uuid}/suspension", guards=[service_only], status_code=204)
-async def post_suspension(services: Services, user_id: UUID, data: SuspensionBody) -> None:
+async def post_suspension(
+    services: NamedDependency[Services], user_id: FromPath[UUID], data: JSONBody[SuspensionBody]
+) -> None:
     """Close chat to a person until a moment, or open it again."""
     if data.until is not None and data.until.tzinfo is None:
         raise ValidationException(extra=[{"key": "until", "message": "needs a time zone"}])

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
 
 from backend.accounts.caller import Caller
 from backend.api.guards import participants_only, participants_whom_the_send_checks
@@ -18,7 +19,7 @@ from backend.pipeline.quick import send_quick
 from backend.pipeline.services import Services
 
 _LOCALE = "SELECT locale FROM app_user WHERE id = $1"
-Word = Annotated[str | None, Parameter(max_length=40)]
+Word = Annotated[str | None, QueryParameter(max_length=40)]
 
 
 class TemplateView(msgspec.Struct, kw_only=True):
@@ -43,7 +44,7 @@ class UseBody(msgspec.Struct, rename="camel", kw_only=True):
 
 @get("/", guards=[participants_only])
 async def list_templates(
-    services: Services, caller: Caller, category: Word = None, lang: Word = None
+    services: NamedDependency[Services], caller: NamedDependency[Caller], category: Word = None, lang: Word = None
 ) -> list[TemplateView]:
     """The templates of the caller's role, in `lang`, else in the caller's own language."""
     if lang is None or language_of(lang) not in LANGUAGES:
@@ -63,7 +64,9 @@ async def list_templates(
 
 
 @post("/use", guards=[participants_whom_the_send_checks])
-async def use_template(services: Services, caller: Caller, data: UseBody) -> Response[Message]:
+async def use_template(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[UseBody]
+) -> Response[Message]:
     """Send a template; the same as `quick` on the trip."""
     return answer(await send_quick(services, caller, data.trip_id, data.template_key, data.client_message_id))
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from backend.accounts.caller import Caller
 from backend.accounts.service import TICKET_LIFE_S, issue_ticket
@@ -29,7 +31,9 @@ class Ticket(msgspec.Struct, rename="camel", kw_only=True):
 
 
 @post("/api/ws-tickets", guards=[participants_only], tags=["sockets"])
-async def make_ticket(services: Services, caller: Caller, data: TicketBody) -> Ticket:
+async def make_ticket(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], data: JSONBody[TicketBody]
+) -> Ticket:
     """A ticket for the socket of one trip: once, within 30 seconds."""
     await services.views.access_own(services.pool, caller, data.trip_id)
     async with services.db.session() as session:
@@ -39,7 +43,9 @@ async def make_ticket(services: Services, caller: Caller, data: TicketBody) -> T
 
 
 @get("/api/trips/{trip_id:uuid}/access-history", guards=[participants_only], tags=["trips"])
-async def access_history(services: Services, caller: Caller, trip_id: UUID) -> dict[str, Any]:
+async def access_history(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], trip_id: FromPath[UUID]
+) -> dict[str, Any]:
     """Who of staff opened this conversation, when, and for which purpose."""
     await services.views.access_own(services.pool, caller, trip_id)
     async with services.db.session() as session:

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect, WebSocketException
+from litestar.params import FromPath
 
 from backend.api.guards import open_to_all
 from backend.api.problems import problem_of
@@ -28,7 +29,7 @@ CLOSE_WITHIN_S = 2.0
 
 
 @websocket("/ws/trips/{trip_id:uuid}/chat", guards=[open_to_all])
-async def chat_socket(socket: WebSocket[Any, Any, Any], trip_id: UUID) -> None:
+async def chat_socket(socket: WebSocket[Any, Any, Any], trip_id: FromPath[UUID]) -> None:
     """The chat of a trip. The token travels in the first frame, never in the address."""
     state = socket.app.state
     services: Services = state.services

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,7 +76,9 @@ class Decided(msgspec.Struct, frozen=True):
 @get("/cases", guards=[staff_may_watch])
 async def list_cases(
     services: NamedDependency[Services],
-    case_state: Annotated[Literal["open", "assigned", "referred", "closed"] | None, Parameter(query="state")] = None,
+    case_state: Annotated[
+        Literal["open", "assigned", "referred", "closed"] | None, QueryParameter(name="state")
+    ] = None,
     severity: FromQuery[Severity | None] = None,
     trip_id: FromQuery[UUID | None] = None,
     sort: FromQuery[Literal["due"]] = "due",
@@ -137,7 +139,9 @@ async def one_case(
     return opened
 
 
-async def _open(services: Services, session: AsyncSession, case: ReviewCase, caller: Caller) -> OpenedCase:
+async def _open(
+    services: NamedDependency[Services], session: AsyncSession, case: ReviewCase, caller: NamedDependency[Caller]
+) -> OpenedCase:
     """Record the opening, read the conversation, and note on the holder's claim what was shown."""
     now = services.clock.now()
     await session.flush()
@@ -207,7 +211,7 @@ async def refer(
     return view
 
 
-async def _settled(services: Services, session: AsyncSession, case_id: UUID) -> CaseView:
+async def _settled(services: NamedDependency[Services], session: AsyncSession, case_id: UUID) -> CaseView:
     await session.flush()
     view = await access_case(session, case_id, services.clock.now())
     await session.commit()

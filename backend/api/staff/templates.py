@@ -7,7 +7,7 @@ from uuid import UUID
 
 from litestar import Router, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from backend.accounts.caller import Caller
 from backend.api.staff.paging import MAX_LIMIT, Cursor, Limit, Page, cursor_of, key_of
@@ -23,7 +23,7 @@ async def list_templates(
     services: NamedDependency[Services],
     lang: FromQuery[str | None] = None,
     audience: FromQuery[Literal["driver", "customer", "both"] | None] = None,
-    template_state: Annotated[Literal["draft", "published", "retired"] | None, Parameter(query="state")] = None,
+    template_state: Annotated[Literal["draft", "published", "retired"] | None, QueryParameter(name="state")] = None,
     cursor: Cursor = None,
     limit: Limit = MAX_LIMIT,
 ) -> Page[TemplateView]:

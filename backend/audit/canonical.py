@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785, JCS) for what the log holds: texts, whole and broken numbers, booleans, null, lists, objects."""
+"""Canonical JSON (RFC 8785, JCS) for what the log holds: texts, numbers, booleans, null, lists, objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 #: Whole numbers beyond have no exact form in every reader of JSON.
 LARGEST = 2**53 - 1
-_text = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _PLAIN = frozenset({str, bool, type(None)})
 
@@ -24,7 +23,7 @@ class NotCanonical(ValueError):
 
 def canonical(value: Json) -> bytes:
     """`value` in its one canonical form, UTF-8. Raises `NotCanonical`."""
-    if type(value) is dict and _is_flat(cast("dict[str, Json]", value)):
+    if type(cast("object", value)) is dict and _is_flat(cast("dict[str, Json]", value)):
         return _encode(value)
     return _value(value)
 

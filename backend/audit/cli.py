@@ -87,9 +87,16 @@ def _verifier(
     run: Callable[[argparse.Namespace, Path | None], int],
 ) -> _Parser:
     parser = what.add_parser(name, help=sentence, description=f"Check {sentence}.")
-    parser.add_argument("--key", metavar="KEY", help="verifier key that has to have signed; default: this installation's")
     parser.add_argument(
-        "--checkpoint", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint that was kept elsewhere"
+        "--key", metavar="KEY", help="verifier key that has to have signed; default: this installation's"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoint that was kept elsewhere",
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=run)

@@ -32,6 +32,11 @@ FORMAT = "tripwarden-audit-export"
 VERSION = 1
 _FETCH = 5_000
 
+_LEAVES = "SELECT leaf FROM audit_entry WHERE entry_index < $1 ORDER BY entry_index"
+_NOTES = "SELECT note FROM audit_checkpoint WHERE tree_size <= $1 ORDER BY tree_size"
+_PRIVATE = """SELECT entry_index, leaf, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac FROM audit_entry
+WHERE entry_index < $1 AND private_sealed IS NOT NULL ORDER BY entry_index"""
+
 encode_line = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -86,11 +91,11 @@ async def export(
         if size is None:
             raise NothingSigned("no checkpoint has been signed yet")
         put(encode_line(Header(FORMAT, str(key), key.name, size, VERSION)))
-        async for row in _rows(connection, "SELECT leaf FROM audit_entry WHERE entry_index < $1 ORDER BY entry_index", size):
+        async for row in _rows(connection, _LEAVES, size):
             put(row["leaf"])
         async for line in _tile_lines(connection, size):
             put(line)
-        async for row in _rows(connection, "SELECT note FROM audit_checkpoint WHERE tree_size <= $1 ORDER BY tree_size", size):
+        async for row in _rows(connection, _NOTES, size):
             put(encode_line(CheckpointLine(row["note"])))
         if private is not None:
             async for line in _private_lines(connection, size, private):
@@ -115,9 +120,7 @@ async def _tile_lines(connection: Any, size: int) -> AsyncGenerator[bytes]:
 
 async def _private_lines(connection: Any, size: int, keys: AuditKeys) -> AsyncGenerator[bytes]:
     reader = PrivateReader(keys)
-    query = """SELECT entry_index, leaf, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac FROM audit_entry
-    WHERE entry_index < $1 AND private_sealed IS NOT NULL ORDER BY entry_index"""
-    async for row in _rows(connection, query, size):
+    async for row in _rows(connection, _PRIVATE, size):
         for found in await reader.open([sealed_private(row, check_leaf(row["leaf"]))]):
             if found.state == "open":
                 yield encode_line(PrivateLine(found.index, base64.b64encode(found.salted).decode()))

@@ -119,7 +119,10 @@ class AuditLog:
         return self._numbered(entry, moment, counts, commitment, self._sealed(entry, key, salt + part, commitment))
 
     def settle(self, prepared: Prepared, committed: bool) -> None:
-        """Say how the transaction of a prepared entry ended. In doubt say False: a void closes no number that exists."""
+        """Say how the transaction of a prepared entry ended.
+
+        In doubt say False: a void beside an entry that did get through is no fault.
+        """
         if not committed:
             self._voids.append(prepared.pseq)
 

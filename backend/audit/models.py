@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Date, ForeignKey, Identity, LargeBinary, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-import backend.keys.models  # noqa: F401  (audit_key points at its table)
 from backend.db import Base, utc_column
+from backend.keys.models import KeyEncryptionKey
 
 
 class AuditIntake(Base):
@@ -87,9 +87,7 @@ class AuditKeyRow(Base):
 
     __tablename__ = "audit_key"
     __table_args__ = (
-        UniqueConstraint(
-            "subject_mac", "record_class", "period", name="uq_audit_key_subject_mac_record_class_period"
-        ),
+        UniqueConstraint("subject_mac", "record_class", "period", name="uq_audit_key_subject_mac_record_class_period"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -98,7 +96,7 @@ class AuditKeyRow(Base):
     record_class: Mapped[str] = mapped_column(Text)
     period: Mapped[date] = mapped_column(Date)
     """First day of the month in which it seals."""
-    kek_id: Mapped[UUID] = mapped_column(ForeignKey("keys.key_encryption_key.id"))
+    kek_id: Mapped[UUID] = mapped_column(ForeignKey(KeyEncryptionKey.id), index=True)
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = utc_column()
     destroyed_at: Mapped[datetime | None] = utc_column(nullable=True)

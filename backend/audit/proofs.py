@@ -54,7 +54,10 @@ async def inclusion(db: Database, index: int) -> EntryProof | None:
 
 
 async def consistency(db: Database, old_size: int, new_size: int) -> GrowthProof | None:
-    """The proof between two stored checkpoints; None when one of them is not stored. Raises `ValueError` for 0 or old > new."""
+    """The proof between two stored checkpoints; None when one of them is not stored.
+
+    Raises `ValueError` unless 0 < old_size <= new_size.
+    """
     async with db.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         query = "SELECT tree_size, note FROM audit_checkpoint WHERE tree_size = ANY($1)"
         notes = {row["tree_size"]: row["note"] for row in await connection.fetch(query, [old_size, new_size])}

@@ -1,4 +1,4 @@
-"""Finding entries: by what is public, and by ids through their blind indexes. Opens the private half of what is shown."""
+"""Finding entries: by what is public, and by ids through their blind indexes. Opens the private half."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ MAX_LIMIT = 200
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """All that are given have to fit. `since` and `until`: from, and up to but not with. `cursor`: of the page before."""
+    """All that are given have to fit. `since` and `until`: from, and up to but not with.
+
+    `cursor`: the one of the page before.
+    """
 
     trip_id: UUID | None = None
     person_id: UUID | None = None

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.clock import Clock
 from backend.db import Database, new_id
-from backend.keys import DataKey, Keyring, KeyDestroyed, Scope, SealBroken
+from backend.keys import DataKey, KeyDestroyed, Keyring, Scope, SealBroken
 from backend.keys.cache import KeyCache
 from backend.keys.root import KEY_BYTES
 

@@ -96,7 +96,7 @@ class _ExportReader:
     def _finish(self, line: bytes, digest: str) -> None:
         expected = encode_line(EndLine(digest))
         if line != expected:
-            self._report.add("tampered", "digest_differs", "the file is not the one that was written: its digest differs")
+            self._report.add("tampered", "digest_differs", "the file is not as it was written: its digest differs")
         if self._file.read(1):
             self._report.add("tampered", "trailing_bytes", "something follows after the end of the export")
 
@@ -110,9 +110,7 @@ class _ExportReader:
         return line[:-1]
 
 
-def verify_export(
-    file: BinaryIO, *, key: VerifierKey | None = None, kept_elsewhere: Sequence[str] = ()
-) -> Report:
+def verify_export(file: BinaryIO, *, key: VerifierKey | None = None, kept_elsewhere: Sequence[str] = ()) -> Report:
     """Verify an export. `key`: whose signature counts; without it the one that the file itself names."""
     report = Report()
     reader = _ExportReader(file, report)
@@ -125,9 +123,7 @@ def verify_export(
     return report
 
 
-def _verify(
-    reader: _ExportReader, report: Report, key: VerifierKey | None, kept_elsewhere: Sequence[str]
-) -> Report:
+def _verify(reader: _ExportReader, report: Report, key: VerifierKey | None, kept_elsewhere: Sequence[str]) -> Report:
     header = reader.header()
     check = LogCheck(_key(header, key, report), report)
     #: Commitments are only kept for files with private parts; which those are is known at the end.

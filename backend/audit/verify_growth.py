@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from backend.audit.merkle import verify_consistency
 from backend.audit.note import Checkpoint, NoteError, VerifierKey
@@ -18,7 +19,7 @@ async def verify_growth_in_database(db: Database, key: VerifierKey, kept_elsewhe
     async with db.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         rows = await connection.fetch("SELECT note FROM audit_checkpoint ORDER BY tree_size")
         checkpoints = _opened(key, [*kept_elsewhere, *(row["note"] for row in rows)], report)
-        for old, new in zip(checkpoints, checkpoints[1:], strict=False):
+        for old, new in pairwise(checkpoints):
             try:
                 holds = await _holds(connection, old, new)
             except TileMissing as error:

@@ -192,5 +192,5 @@ def _name_stretch(wrong: Sequence[Checkpoint], checkpoints: Sequence[Checkpoint]
     first = wrong[0].tree_size
     good = [checkpoint.tree_size for checkpoint in checkpoints if checkpoint.tree_size < first]
     start = good[-1] if good else 0
-    text = f"something among the entries {start} to {first - 1} was rewritten: they do not have the root that was signed"
+    text = f"among the entries {start} to {first - 1} something was rewritten: they have not the root that was signed"
     report.add("tampered", "root_differs", text, start)

@@ -33,7 +33,7 @@ def body_aad(trip_id: UUID, sender_id: UUID, message_id: UUID, record_class: str
 class DataKey:
     """One 256-bit key. A seal of a short text costs microseconds: the cipher is set up once.
 
-    Random 96-bit nonces are safe for 2**32 seals of one key (NIST SP 800-38D, 8.3); a sender writes far fewer in a trip.
+    Random 96-bit nonces are safe for 2**32 seals of one key (NIST SP 800-38D, 8.3); no sender writes as many in a trip.
     """
 
     __slots__ = ("_cipher", "_mac_key")

@@ -66,7 +66,9 @@ def test_names_are_ordered_by_utf16_units():
 SCALARS = st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
-    SCALARS | TEXTS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4), max_leaves=12
+    SCALARS | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
 )
 
 
@@ -78,7 +80,9 @@ def test_the_form_means_the_value_and_is_the_same_however_the_value_was_put_toge
     assert again == json.loads(json.dumps(value))
 
 
-@given(st.dictionaries(st.text("abcdefgh_", min_size=1), TEXTS | st.integers(-LARGEST, LARGEST) | st.none(), max_size=6))
+@given(
+    st.dictionaries(st.text("abcdefgh_", min_size=1), TEXTS | st.integers(-LARGEST, LARGEST) | st.none(), max_size=6)
+)
 def test_the_short_way_for_flat_objects_and_the_long_way_agree(value):
     assert canonical(value) == canonical([value])[1:-1] == canonical(dict(reversed(value.items())))
 

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.backend.audit.writing import fill
 
 from backend.audit import AuditLog
 from backend.audit.cli import main
@@ -16,6 +15,7 @@ from backend.clock import MovableClock
 from backend.db import Database
 from backend.keys import Keyring, LocalRootKey
 from backend.settings import DatabaseSettings
+from tests.backend.audit.writing import fill
 
 ORIGIN = "tripwarden.local/audit"  # the default of the settings
 

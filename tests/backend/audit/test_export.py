@@ -7,11 +7,11 @@ import io
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.backend.audit.writing import codes, fill, named
 
 from backend.audit.export import NothingSigned, export
 from backend.audit.note import Signer
 from backend.audit.verify_export import verify_export
+from tests.backend.audit.writing import codes, fill, named
 
 SIZE = 560
 
@@ -101,7 +101,9 @@ async def test_a_change_by_someone_who_mends_the_digest_is_caught_and_named(file
     swapped[1 + 10], swapped[1 + 400] = swapped[1 + 400], swapped[1 + 10]
     tile = next(place for place, line in enumerate(lines) if line.startswith(b'{"hashes":'))
     bent = [*lines]
-    bent[tile] = bent[tile].replace(b'{"hashes":"' + lines[tile][11:12], b'{"hashes":"' + (b"A" if lines[tile][11:12] != b"A" else b"B"))
+    bent[tile] = bent[tile].replace(
+        b'{"hashes":"' + lines[tile][11:12], b'{"hashes":"' + (b"A" if lines[tile][11:12] != b"A" else b"B")
+    )
     secret = next(place for place, line in enumerate(lines) if b'"private":' in line)
     told = [*lines]
     told[secret] = told[secret].replace(b'{"index":0', b'{"index":1')

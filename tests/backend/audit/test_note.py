@@ -19,7 +19,7 @@ def test_a_signed_checkpoint_opens_with_the_key_in_its_text_form():
 
 
 def test_the_key_and_the_note_have_the_form_that_c2sp_describes():
-    # The example key of https://c2sp.org/signed-note is PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW
+    # The example key of https://c2sp.org/signed-note.
     key = VerifierKey.parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
     assert (key.name, key.key_id.hex()) == ("PeterNeumann", "c74f20a3")
     lines = SIGNER.sign(7, ROOT).split("\n")
@@ -56,7 +56,9 @@ def test_another_key_of_the_same_name_opens_nothing():
         Signer("example.com/audit", b"o" * 32).verifier.open(NOTE)
 
 
-@pytest.mark.parametrize("line", ["", "a+00000000+AAAA", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"])
+@pytest.mark.parametrize(
+    "line", ["", "a+00000000+AAAA", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
+)
 def test_a_key_that_is_none_is_refused(line: str):
     with pytest.raises(NoteError):
         VerifierKey.parse(line)

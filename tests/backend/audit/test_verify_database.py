@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.backend.audit.writing import codes, fill, judged, named
 
 from backend.audit import AuditLog, Entry
 from backend.audit.leaf import leaf_hash
@@ -14,6 +13,7 @@ from backend.audit.note import Signer
 from backend.audit.sequencing import run_once
 from backend.audit.tiles import Edge
 from backend.db import Database
+from tests.backend.audit.writing import codes, fill, judged, named
 
 SIZE = 600
 
@@ -42,37 +42,103 @@ async def test_an_untouched_log_is_in_order(db, audit, clock, signer):
     assert report.counts == {"private open": SIZE, "entries": SIZE, "checkpoints": 6, "producers": 1, "waiting": 0}
 
 
-LEAF = "leaf = overlay(leaf PLACING '9' FROM position(E'\\\\x22707365711e'::bytea IN leaf))"
-EDIT = "UPDATE audit_entry SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '\"ok\"', '\"no\"'), 'UTF8') WHERE entry_index = "
+EDIT = """UPDATE audit_entry
+SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'), '"ok"', '"no"'), 'UTF8') WHERE entry_index = """
 SWAP = """UPDATE audit_entry AS a SET leaf = b.leaf, event = b.event, at = b.at, private_sealed = b.private_sealed,
 audit_key_id = b.audit_key_id, trip_mac = b.trip_mac, person_mac = b.person_mac, staff_mac = b.staff_mac
 FROM audit_entry AS b WHERE (a.entry_index, b.entry_index) IN ((10, 400), (400, 10))"""
-ADD = """INSERT INTO audit_entry SELECT 600, leaf, event, at, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac
+ADD = """INSERT INTO audit_entry
+SELECT 600, leaf, event, at, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac
 FROM audit_entry WHERE entry_index = 17"""
-SHIFT = "DELETE FROM audit_entry WHERE entry_index = 590; UPDATE audit_entry SET entry_index = entry_index - 1 WHERE entry_index > 590"
+SHIFT = """DELETE FROM audit_entry WHERE entry_index = 590;
+UPDATE audit_entry SET entry_index = entry_index - 1 WHERE entry_index > 590"""
+OTHERS = """UPDATE audit_entry SET private_sealed = (SELECT private_sealed FROM audit_entry WHERE entry_index = 48)
+WHERE entry_index = 44"""
+FLIP = "UPDATE audit_tile SET hashes = set_byte(hashes, 64, get_byte(hashes, 64) # 1) WHERE "
+LEAVES = "SELECT leaf FROM audit_entry ORDER BY entry_index"
 
 MUTATIONS = [
     ("edit", EDIT + "123", {"entry_edited"}, {123}),
     ("edit the last", EDIT + "599", {"entry_edited"}, {599}),
     ("edit the first", EDIT + "0", {"entry_edited"}, {0}),
-    ("flip a byte", "UPDATE audit_entry SET leaf = set_byte(leaf, 3, 0) WHERE entry_index = 5", {"entry_edited", "leaf_unreadable"}, {5}),
+    (
+        "flip a byte",
+        "UPDATE audit_entry SET leaf = set_byte(leaf, 3, 0) WHERE entry_index = 5",
+        {"entry_edited", "leaf_unreadable"},
+        {5},
+    ),
     ("drop", "DELETE FROM audit_entry WHERE entry_index = 321", {"entry_dropped"}, {321}),
     ("drop the last", "DELETE FROM audit_entry WHERE entry_index = 599", {"entry_dropped"}, {599}),
     ("drop and renumber", SHIFT, {"entry_moved", "entry_dropped"}, set(range(590, 600))),
     ("add a copy", ADD, {"entry_added", "number_doubled"}, {600}),
     ("swap", SWAP, {"entry_moved"}, {10, 400}),
-    ("private", "UPDATE audit_entry SET private_sealed = set_byte(private_sealed, 20, 0) WHERE entry_index = 44", {"private_broken"}, {44}),
-    ("private of another", "UPDATE audit_entry SET private_sealed = (SELECT private_sealed FROM audit_entry WHERE entry_index = 48) WHERE entry_index = 44", {"private_broken"}, {44}),
-    ("private blanked", "UPDATE audit_entry SET private_sealed = NULL WHERE entry_index = 44", {"private_broken"}, {44}),
-    ("private without key", "UPDATE audit_entry SET private_sealed = NULL, audit_key_id = NULL WHERE entry_index = 44", {"private_broken"}, {44}),
-    ("private of an unknown key", "UPDATE audit_entry SET audit_key_id = gen_random_uuid() WHERE entry_index = 44", {"private_broken"}, {44}),
-    ("blind index", "UPDATE audit_entry SET trip_mac = set_byte(trip_mac, 0, 0), staff_mac = NULL WHERE entry_index = 45", {"private_broken"}, {45}),
+    (
+        "private",
+        "UPDATE audit_entry SET private_sealed = set_byte(private_sealed, 20, 0) WHERE entry_index = 44",
+        {"private_broken"},
+        {44},
+    ),
+    (
+        "private of another",
+        OTHERS,
+        {"private_broken"},
+        {44},
+    ),
+    (
+        "private blanked",
+        "UPDATE audit_entry SET private_sealed = NULL WHERE entry_index = 44",
+        {"private_broken"},
+        {44},
+    ),
+    (
+        "private without key",
+        "UPDATE audit_entry SET private_sealed = NULL, audit_key_id = NULL WHERE entry_index = 44",
+        {"private_broken"},
+        {44},
+    ),
+    (
+        "private of an unknown key",
+        "UPDATE audit_entry SET audit_key_id = gen_random_uuid() WHERE entry_index = 44",
+        {"private_broken"},
+        {44},
+    ),
+    (
+        "blind index",
+        "UPDATE audit_entry SET trip_mac = set_byte(trip_mac, 0, 0), staff_mac = NULL WHERE entry_index = 45",
+        {"private_broken"},
+        {45},
+    ),
     ("event column", "UPDATE audit_entry SET event = 'case.opened' WHERE entry_index = 46", {"column_edited"}, {46}),
-    ("time column", "UPDATE audit_entry SET at = at - interval '1 day' WHERE entry_index = 47", {"column_edited"}, {47}),
-    ("checkpoint root", "UPDATE audit_checkpoint SET root_hash = set_byte(root_hash, 0, get_byte(root_hash, 0) # 1) WHERE tree_size = 300", {"checkpoint_columns"}, set()),
-    ("checkpoint note", "UPDATE audit_checkpoint SET note = replace(note, '300', '299') WHERE tree_size = 300", {"checkpoint_columns", "checkpoint_unsigned"}, set()),
-    ("tile of leaves", "UPDATE audit_tile SET hashes = set_byte(hashes, 64, get_byte(hashes, 64) # 1) WHERE level = 0 AND tile_index = 1", {"tile_changed"}, {258}),
-    ("upper tile", "UPDATE audit_tile SET hashes = set_byte(hashes, 1, get_byte(hashes, 1) # 1) WHERE level = 1", {"tile_changed"}, set()),
+    (
+        "time column",
+        "UPDATE audit_entry SET at = at - interval '1 day' WHERE entry_index = 47",
+        {"column_edited"},
+        {47},
+    ),
+    (
+        "checkpoint root",
+        "UPDATE audit_checkpoint SET root_hash = sha256(root_hash) WHERE tree_size = 300",
+        {"checkpoint_columns"},
+        set(),
+    ),
+    (
+        "checkpoint note",
+        "UPDATE audit_checkpoint SET note = replace(note, '300', '299') WHERE tree_size = 300",
+        {"checkpoint_columns", "checkpoint_unsigned"},
+        set(),
+    ),
+    (
+        "tile of leaves",
+        FLIP + "level = 0 AND tile_index = 1",
+        {"tile_changed"},
+        {258},
+    ),
+    (
+        "upper tile",
+        "UPDATE audit_tile SET hashes = set_byte(hashes, 1, get_byte(hashes, 1) # 1) WHERE level = 1",
+        {"tile_changed"},
+        set(),
+    ),
     ("tile dropped", "DELETE FROM audit_tile WHERE level = 0 AND tile_index = 1", {"tile_missing"}, set()),
     ("tile added", "INSERT INTO audit_tile VALUES (0, 9, sha256(''))", {"tile_added"}, set()),
     ("state", "UPDATE audit_state SET root_hash = sha256('')", {"state_root"}, set()),
@@ -82,7 +148,9 @@ MUTATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("mutation", "found", "indexes"), [row[1:] for row in MUTATIONS], ids=[row[0] for row in MUTATIONS])
+@pytest.mark.parametrize(
+    ("mutation", "found", "indexes"), [row[1:] for row in MUTATIONS], ids=[row[0] for row in MUTATIONS]
+)
 async def test_a_mutation_by_superuser_is_caught_and_named(db, audit, clock, signer, mutation, found, indexes):
     assert (await db.pool.execute(mutation)) not in ("UPDATE 0", "DELETE 0")
     report = await judged(db, audit, clock, signer)
@@ -95,11 +163,13 @@ async def test_a_mutation_by_superuser_is_caught_and_named(db, audit, clock, sig
 async def rewrite(db: Database, signer: Signer | None) -> None:
     """What an attacker with the database does who understands the tree: edit, recompute everything, sign if he can."""
     await db.pool.execute(EDIT + "250")
-    hashes = [leaf_hash(row["leaf"]) for row in await db.pool.fetch("SELECT leaf FROM audit_entry ORDER BY entry_index")]
+    hashes = [leaf_hash(row["leaf"]) for row in await db.pool.fetch(LEAVES)]
     edge = Edge(0, {})
     edge.append(b"".join(hashes))
     await db.pool.execute("TRUNCATE audit_tile")
-    await db.pool.executemany("INSERT INTO audit_tile VALUES ($1, $2, $3)", [(*tile, data) for tile, data in edge.changed.items()])
+    await db.pool.executemany(
+        "INSERT INTO audit_tile VALUES ($1, $2, $3)", [(*tile, data) for tile, data in edge.changed.items()]
+    )
     await db.pool.execute("UPDATE audit_state SET root_hash = $1", edge.root())
     if signer is not None:
         await db.pool.executemany(
@@ -108,7 +178,9 @@ async def rewrite(db: Database, signer: Signer | None) -> None:
         )
 
 
-async def test_a_log_rewritten_with_all_its_hashes_breaks_its_checkpoints_which_bound_the_place(db, audit, clock, signer):
+async def test_a_log_rewritten_with_all_its_hashes_breaks_its_checkpoints_which_bound_the_place(
+    db, audit, clock, signer
+):
     await rewrite(db, None)
     report = await judged(db, audit, clock, signer)
     assert codes(report) == {"root_differs"}

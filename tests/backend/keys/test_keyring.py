@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from backend.clock import MovableClock
 from backend.db import Database
-from backend.keys import DataKey, Keyring, KeyDestroyed, KeyFileError, LocalRootKey, SealBroken
+from backend.keys import DataKey, KeyDestroyed, KeyFileError, Keyring, LocalRootKey, SealBroken
 
 DAY = date(2027, 2, 20)
 
@@ -142,7 +142,8 @@ async def test_no_key_lies_open_in_the_database(db, keyring):
     async with db.session() as session:
         rows = await session.execute(
             text(
-                "SELECT length(wrapped) FROM keys.data_key UNION ALL SELECT length(wrapped) FROM keys.key_encryption_key"
+                "SELECT length(wrapped) FROM keys.data_key"
+                " UNION ALL SELECT length(wrapped) FROM keys.key_encryption_key"
             )
         )
         assert {row[0] for row in rows if row[0]} == {60}  # nonce 12, key 32, tag 16: nothing unwrapped

@@ -9,7 +9,7 @@ import msgspec
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """One entry; `private` holds names and details, or reads "erased" once its key is gone and "broken" where it does not fit."""
+    """One entry; `private` holds details, or reads "erased" once its key is gone, "broken" where it does not fit."""
 
     index: int
     ts: datetime | None = None

@@ -8,10 +8,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 
+from backend.audit.note import Signer
+from backend.audit.sequencing import run_once
+from backend.pipeline.services import Services
 from console.api import ApiError, StaffApi
 from console.door import Door
+from console.proofs import check_entry
 from console.wire import Case, ClaimedCase, MessageOutcome
 from tests.console.world import PHONE, THREAT, MadeTrip, World
 from tests.factories.tokens import Tokens
@@ -126,7 +131,8 @@ def test_a_claimed_case_shows_the_conversation_and_is_kept_by_a_heartbeat(world:
     assert claim.case.state == "assigned"
     assert claim.case.claimed_by == api.me().id
     assert THREAT in [message.content for message in claim.conversation if message.id in claim.case.message_ids]
-    assert claim.trip and claim.trip.ref == str(trip.id)
+    assert claim.trip
+    assert claim.trip.ref == str(trip.id)
     assert claim.lease_until
     api.heartbeat(claim.case.id)
     assert api.case(claim.case.id).case.state == "assigned"
@@ -139,11 +145,13 @@ def test_a_claimed_case_shows_the_conversation_and_is_kept_by_a_heartbeat(world:
 def test_the_next_case_is_claimed_until_none_is_left(world: World, as_: As) -> None:
     world.say(world.trip(), THREAT)
     api = as_("admin")
-    seen: set[str] = set()
+    decided: set[str] = set()
     while (claim := api.claim_next()) is not None:
-        assert claim.case.id not in seen
-        seen.add(claim.case.id)
-    assert seen
+        assert claim.case.id not in decided
+        outcomes = [MessageOutcome(message_id, "remove") for message_id in claim.case.message_ids]
+        api.decide(claim.case.id, outcomes, person="none", policy_cited="threat", rationale="A plain threat.")
+        decided.add(claim.case.id)
+    assert decided
 
 
 def test_a_skipped_case_is_open_again_and_a_referred_one_waits_for_its_role(world: World, as_: As) -> None:
@@ -216,15 +224,23 @@ def test_phones_that_are_not_simulated_are_told_by_a_code(as_: As) -> None:
     assert refused.value.code == "not_available"
 
 
-def test_the_audit_log_names_the_opening_of_a_trip(world: World, as_: As) -> None:
+async def test_an_entry_of_the_audit_log_comes_with_a_proof_that_holds(
+    world: World, as_: As, services: Services
+) -> None:
     trip = world.trip()
     as_("lead").trip(str(trip.id), "complaint")
+    signer = Signer.load(services.settings.data.dir, "", "tripwarden.test/audit")
+    await run_once(services.db, services.clock, signer)
+
     api = as_("compliance")
-    found = api.audit_entries(trip_id=str(trip.id), event="trip.opened")
-    assert [item.event for item in found.items] == ["trip.opened"]
-    assert isinstance(api.audit_checkpoint(), str)
-    entry = api.audit_entry(found.items[0].index)
+    found = api.audit_entries(trip_id=str(trip.id), event="trip.opened").items
+    assert [item.event for item in found] == ["trip.opened"]
+    entry = api.audit_entry(found[0].index)
     assert entry.entry.event == "trip.opened"
+    assert entry.proof
+    assert entry.proof.root_hash in api.audit_checkpoint()
+    assert check_entry(entry)
+    assert not check_entry(msgspec.structs.replace(entry, leaf=(entry.leaf or "") + " "))
 
 
 def test_a_line_of_the_schedule_is_changed(as_: As) -> None:

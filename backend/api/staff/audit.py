@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -34,6 +34,23 @@ Since = Annotated[datetime | None, QueryParameter(name="from")]
 Until = Annotated[datetime | None, QueryParameter(name="to")]
 
 
+class EntryView(msgspec.Struct, frozen=True):
+    """One entry. `private` is its opened half, `erased` or `broken` when it cannot be opened, null when it has none."""
+
+    index: int
+    ts: str
+    event: str
+    outcome: str
+    policy: str | None
+    producer: str
+    counts: dict[str, int]
+    private: dict[str, Any] | Literal["erased", "broken"] | None
+
+
+def _view(found: FoundEntry) -> EntryView:
+    return EntryView(**msgspec.structs.asdict(found))
+
+
 class Proof(msgspec.Struct, frozen=True):
     """RFC 6962: the path leads from the leaf's hash (hex) to the root (base64) that the checkpoint signs."""
 
@@ -48,7 +65,7 @@ class Proof(msgspec.Struct, frozen=True):
 class ProvenEntry(msgspec.Struct, frozen=True):
     """An entry and all that shows it to be in the log; `proof` is null until a checkpoint covers it."""
 
-    entry: FoundEntry
+    entry: EntryView
     leaf: str | None
     proof: Proof | None
 
@@ -65,7 +82,7 @@ async def search_audit(
     until: Until = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> Page[FoundEntry]:
+) -> Page[EntryView]:
     """Entries that fit, newest first, with their private half opened. Searching is itself an entry."""
     after = key_of(cursor, tuple[Annotated[int, msgspec.Meta(ge=0, le=MAX_INDEX)]])
     _check_aware(since, until)
@@ -83,7 +100,7 @@ async def search_audit(
         page = await access_entries(session, services.audit.keys, filters)
         await services.audit.append(session, _searched(filters, caller, len(page.items)))
         await session.commit()
-    return Page(page.items, cursor_of((page.cursor,)) if page.cursor is not None else None)
+    return Page([_view(item) for item in page.items], cursor_of((page.cursor,)) if page.cursor is not None else None)
 
 
 def _check_aware(*moments: datetime | None) -> None:
@@ -113,7 +130,7 @@ async def one_entry(services: NamedDependency[Services], index: FromPath[int]) -
     if entry is None:
         raise ProblemError("not_found")
     found = await inclusion(services.db, index)
-    return ProvenEntry(entry, found.leaf if found else None, _proof(found) if found else None)
+    return ProvenEntry(_view(entry), found.leaf if found else None, _proof(found) if found else None)
 
 
 def _proof(found: EntryProof) -> Proof:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from backend.escalation import outcomes
 from backend.escalation.models import Attempt, ContactMethod, Incident
-from backend.escalation.parts import Parts, phone_key
+from backend.escalation.parts import Parts, phone_key, seconds_between
 from backend.escalation.queueing import SEND, hand_over
 from backend.escalation.wording import page_text
 from backend.keys import SealBroken
@@ -113,7 +113,7 @@ async def _claim(parts: Parts, attempt_id: UUID, by: str) -> Claim | None:
         body = ""
         if attempt.channel == "sms":
             body = await page_text(session, parts, incident, "sms", method.language)
-        order = Order(attempt_id=attempt_id, to=to, body=body)
+        order = Order(attempt_id=attempt_id, to=to, body=body, mark=incident.short_code)
         return Claim(attempt_id, by, row.fence, row.before, row.first_tried_at, attempt.channel, method.id, order)
 
 
@@ -131,9 +131,9 @@ async def _look(parts: Parts, claim: Claim) -> Sent | None:
         sids = frozenset(str(sid) for sid in known)
     if told:
         return Sent(str(told), "queued")
-    since = claim.first_tried_at.replace(microsecond=0) - timedelta(seconds=1)
+    within_s = seconds_between(claim.first_tried_at, parts.clock.now())
     try:
-        return await parts.notifier.find_by_attempt(claim.channel, claim.order, since, sids)
+        return await parts.notifier.find_by_attempt(claim.channel, claim.order, within_s, sids)
     except SendError as error:
         log.warning("list_unavailable", attempt_id=str(claim.attempt_id), failure=str(error.failure))
         return None

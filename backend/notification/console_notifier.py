@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import structlog
 
 from backend.notification.interface import Order, Sent, masked
@@ -24,7 +22,7 @@ class ConsoleNotifier:
     async def hang_up(self, sid: str) -> None:
         self._log.info("not_hung_up", sid=sid)
 
-    async def find_by_attempt(self, channel: str, order: Order, since: datetime, known: frozenset[str]) -> Sent | None:
+    async def find_by_attempt(self, channel: str, order: Order, within_s: float, known: frozenset[str]) -> Sent | None:
         return None
 
     def close(self) -> None:

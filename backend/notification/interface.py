@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -27,11 +26,15 @@ class SendError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One thing to send: a text (`body`) or a call (its words come from our voice webhook) to an E.164 number."""
+    """One thing to send: a text (`body`) or a call (its words come from our voice webhook) to an E.164 number.
+
+    `mark` is in every text of this order, however often it is worded again: the reply code.
+    """
 
     attempt_id: UUID
     to: str
     body: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ class Notifier(Protocol):
         """End a call that still rings or talks; one that is over is fine. Raises `SendError`."""
         ...
 
-    async def find_by_attempt(self, channel: str, order: Order, since: datetime, known: frozenset[str]) -> Sent | None:
+    async def find_by_attempt(self, channel: str, order: Order, within_s: float, known: frozenset[str]) -> Sent | None:
         """One look into the provider's list for what an earlier send of this order left there.
 
-        `known` are sids that belong to other attempts. Raises `SendError` when the list cannot be had.
+        `within_s`: how long ago that was at most; `known`: sids that belong to other attempts. Raises `SendError`
+        when the list cannot be had.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -115,12 +115,14 @@ class TwilioNotifier:
             if error.failure is not Failure.REFUSED:
                 raise  # refused: it is over already, or unknown there; nothing rings
 
-    async def find_by_attempt(self, channel: str, order: Order, since: datetime, known: frozenset[str]) -> Sent | None:
+    async def find_by_attempt(self, channel: str, order: Order, within_s: float, known: frozenset[str]) -> Sent | None:
+        # The provider's moments are real ones, in whole seconds; ours may be moved.
+        since = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=within_s + 2)
         if channel == "sms":
             rows = await self._in_thread(
                 lambda: self._client.messages.list(to=order.to, date_sent_after=since, limit=20)
             )
-            rows = [row for row in rows if row.body == order.body]
+            rows = [row for row in rows if (order.mark or order.body) in (row.body or "")]
         else:
             rows = await self._in_thread(lambda: self._client.calls.list(to=order.to, limit=20))
         for row in rows:

@@ -143,6 +143,7 @@ async def test_a_code_counts_from_verified_phones_only_and_a_wrong_one_takes_not
 
 async def test_voicemail_and_a_hang_up_are_no_answer(house: House) -> None:
     await house.simulator.person(PRIMARY, call="voicemail")
+    await house.simulator.person(DUTY_MANAGER, **HELD)
     await house.simulator.person(SECONDARY, call="answers", hangs_up_after_s=2, answer_after_s=1)
     incident_id = await house.pressed(await house.trip())
     await house.until(incident_id, lambda now: attempts(now, "call", "Dana")[0]["status"] == "completed")

@@ -177,7 +177,6 @@ async def test_a_refused_connection_is_sure_to_have_sent_nothing(hook: Hook) -> 
 async def test_what_left_before_the_answer_was_lost_is_found_in_the_list(
     telephone: Notifier, simulator: Simulator
 ) -> None:
-    since = datetime.now(UTC) - timedelta(seconds=1)
     text, call = an_order(body="Reply 77777"), an_order()
     await simulator.fault("reset", resource="messages", after=True)
     await simulator.fault("cut", resource="calls", after=True)
@@ -185,14 +184,14 @@ async def test_what_left_before_the_answer_was_lost_is_found_in_the_list(
         await telephone.send_sms(text)
     with pytest.raises(SendError):
         await telephone.place_call(call)
-    found = await telephone.find_by_attempt("sms", text, since, frozenset())
+    found = await telephone.find_by_attempt("sms", text, 5.0, frozenset())
     assert found is not None
     assert found.sid.startswith("SM")
-    assert await telephone.find_by_attempt("sms", text, since, frozenset({found.sid})) is None
-    rings = await telephone.find_by_attempt("call", call, since, frozenset())
+    assert await telephone.find_by_attempt("sms", text, 5.0, frozenset({found.sid})) is None
+    rings = await telephone.find_by_attempt("call", call, 5.0, frozenset())
     assert rings is not None
     assert rings.sid.startswith("CA")
-    assert await telephone.find_by_attempt("sms", an_order(body="Reply 12345"), since, frozenset()) is None
+    assert await telephone.find_by_attempt("sms", an_order(body="Reply 12345"), 5.0, frozenset()) is None
 
 
 async def test_a_wrong_token_is_told_as_twilio_tells_it(simulator: Simulator, hook: Hook) -> None:

@@ -13,8 +13,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import dramatiq
-from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.records.desk import Services, desk_of
@@ -28,6 +27,7 @@ ASK_AGAIN = timedelta(seconds=60)
 SENDS = 3
 CLAIM = 4
 
+_ONE_STARTS = text("SELECT pg_advisory_xact_lock(hashtextextended('disposition_run', 0))")
 _log = logging.getLogger(__name__)
 
 
@@ -48,11 +48,11 @@ async def start_daily(services: Services) -> int:
     async with services.db.session() as session:
         if await _has_daily(session, now.date()):
             return 0
-        try:
-            await desk_of(services).start(session, "daily")
-            await session.commit()
-        except IntegrityError:
-            return 0  # another sweeper was first: `disposition_run_daily` lets one through
+        await session.execute(_ONE_STARTS)
+        if await _has_daily(session, now.date()):
+            return 0  # another sweeper was first
+        await desk_of(services).start(session, "daily")
+        await session.commit()
     return 1
 
 

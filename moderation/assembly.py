@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from moderation.classifiers.linear import load_linear
 from moderation.normalise import Normaliser
 from moderation.pipeline import Pipeline
@@ -47,7 +49,12 @@ def shipped_signals(policy: Policy) -> list[Signal]:
 
 def shipped_normaliser() -> Normaliser:
     """Return the normaliser with the shipped lexicon; training uses the same one."""
-    return Normaliser(lexicon(load_bank(Normaliser())))
+    return Normaliser(lexicon(load_bank(Normaliser()), shipped_vocabulary()))
+
+
+def shipped_vocabulary() -> list[str]:
+    """Return the common words, the commonest first, as training counted them."""
+    return resources.files("moderation").joinpath("data/words.txt").read_text(encoding="utf-8").split()
 
 
 def assemble(policy: Policy) -> Pipeline:

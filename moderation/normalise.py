@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from moderation.normalise_folded import Folder, Lexicon
+from moderation.lexicon import Lexicon
+from moderation.normalise_folded import Folder
 from moderation.normalise_plain import plain
 from moderation.normalise_tables import MatchTable
 from moderation.spans import Mapped

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from moderation import normalise_tables as tables
+from moderation.lexicon import Lexicon
 from moderation.normalise_plain import plain
 from moderation.spans import Mapped, Replacement
 
 # Cheap looks, each about 0.3 us, that keep everyday text away from the costly patterns.
 _MAY_BE_LEET = re.compile(r"[^\W\d_][0-9@$!|€£*#%_]|[0-9@$!|€£*#%_][^\W\d_]")
 _MAY_BE_SPACED = re.compile(r"\b\w[\W_]{1,2}\w(?:\b|_)")
+_GLUED = re.compile(r"[a-z]{12,}")
 _MAY_BE_RUN = re.compile(r"(\w)\1\1")
 _ODD = re.compile(r"[0-9@$!|€£*#%_]")
 _LEET_TOKEN = re.compile(r"[\w@$!|€£]*(?:[^\W\d_][0-9@$!|€£]|[0-9@$!|€£][^\W\d_])[\w@$!|€£]*")
@@ -22,41 +24,16 @@ _ORDINARY = re.compile(
     r"[$€£]?\d+[^\W\d_]{1,4}|[^\W\d_]+\d+[$€£]?|[^\W\d_]{1,3}\d{2,4}[^\W\d_]{1,3}\d{0,3}|\d{2,4}[^\W\d_]{2,3}\d{2}"
     r"|\d+[^\W\d_]\d+[^\W\d_]?"
 )
-_STARRED = re.compile(r"[^\W_]+(?:[*#%@$!_]+[^\W_]+)+|[*#%@$!][^\W\d_]{2,}|[^\W_]+[*#%@$!]+(?=[^\W_]|$|\s)")
-_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ ._\-*~|/,'\n]{1,2}[^\W\d_]){2,}(?![^\W_])")
+_LEET_SHORT = re.compile(r"(?<![\w.,:$€£-])[0-9a-z]{1,4}(?![\w.,:$€£-])")
+_STARRED = re.compile(r"[^\W\d_]+(?:[*#%_]{1,4}[^\W\d_]+)+|[^\W\d_]{2,}[*#%]{1,3}(?![\w*#%])")
+# One kind of separator all along, or "my d*k b" would be one word.
+_SPACED = re.compile(r"(?<![^\W_])(?<![*#%])[^\W\d_]([ ._\-*~|/,'\n]{1,2})[^\W\d_](?:\1[^\W\d_])+(?![^\W_]|[*#%])")
 _RUN = re.compile(r"[^\W\d_]*([^\W\d_])\1\1+[^\W\d_]*")
 _RUN_PART = re.compile(r"([^\W\d_])\1\1+")
 _EMOJI_INSIDE = re.compile(r"(?<=[^\W\d_])[\u2190-\u2BFF\U0001F000-\U0001FAFF]{1,3}(?=[^\W\d_])")
 _EMOJI = re.compile(r"[\u2190-\u2BFF\U0001F000-\U0001FAFF]")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{12,}={0,2}(?![A-Za-z0-9+/=])")
 _MAX_ROUNDS = 4
-_STARS = re.compile(r"[*#%@$!_]+")
-
-
-class Lexicon:
-    """Words and stems that disguises are resolved to; what is not in here is folded by plain rules."""
-
-    def __init__(self, words: Iterable[str] = (), stems: Iterable[str] = ()) -> None:
-        self.words = frozenset(words)
-        self.stems = tuple(stem for stem in stems if len(stem) >= 4)
-        self._by_outline: dict[tuple[str, int], tuple[str, ...]] = {}
-        for word in sorted(self.words | set(self.stems)):
-            key = word[0], len(word)
-            self._by_outline[key] = (*self._by_outline.get(key, ()), word)
-
-    def knows(self, word: str) -> bool:
-        """Whether `word` is one of the words or starts with one of the stems."""
-        return word in self.words or (bool(self.stems) and word.startswith(self.stems))
-
-    def unmask(self, masked: str) -> str | None:
-        """Return the one word that `masked` (with stars for letters) can stand for, or None."""
-        if not masked[0].isalpha():
-            return None
-        pattern = re.compile(_STARS.sub(lambda stars: f"[^\\W\\d_]{{{len(stars[0])}}}", masked))
-        for word in self._by_outline.get((masked[0], len(masked)), ()):
-            if pattern.fullmatch(word):
-                return word
-        return None
 
 
 class Folder:
@@ -80,12 +57,17 @@ class Folder:
         text = mapped.text
         if _ODD.search(text) and _MAY_BE_LEET.search(text):
             mapped = mapped.rewrite(_STARRED, self._unmask)
-            mapped = mapped.rewrite(_LEET_TOKEN, self._leet)
+            folded = mapped.rewrite(_LEET_TOKEN, self._leet)
+            if sum(a != b for a, b in zip(text.split(), folded.text.split(), strict=False)) > 2:
+                folded = folded.rewrite(_LEET_SHORT, self._leet_short)  # whoever writes so means "15" as "is"
+            mapped = folded
         if not text.isascii() and _EMOJI.search(text):
             mapped = mapped.rewrite(_EMOJI_INSIDE, lambda match: ())
         if _MAY_BE_SPACED.search(mapped.text):
-            mapped = mapped.rewrite(_SPACED, lambda match: [n for n, char in enumerate(match[0]) if char.isalpha()])
-        return mapped.rewrite(_RUN, self._squash) if _MAY_BE_RUN.search(mapped.text) else mapped
+            mapped = mapped.rewrite(_SPACED, self._join)
+        if _MAY_BE_RUN.search(mapped.text):
+            mapped = mapped.rewrite(_RUN, self._squash)
+        return mapped.rewrite(_GLUED, self._cut) if _GLUED.search(mapped.text) else mapped
 
     def _unmask(self, match: re.Match[str]) -> Replacement:
         return self._lexicon.unmask(match[0])
@@ -93,19 +75,41 @@ class Folder:
     def _leet(self, match: re.Match[str]) -> Replacement:
         token = match[0]
         core = token.rstrip("!")
-        tail = token[len(core) :]
         if not any(char.isalpha() for char in core):
             return None
         if "@" in core and match.string[match.end() : match.end() + 1] == ".":
             return None  # an e-mail address, or looks like one
-        cyrillic = any("\u0400" <= char <= "\u052f" for char in core)
-        tries = (tables.LEET_CYRILLIC,) if cyrillic else (tables.LEET_LATIN, tables.LEET_LATIN_ELL)
-        for table in tries:
+        known = self._leet_word(core)
+        if known is None and core[0] != "@" and not _ORDINARY.fullmatch(core):
+            known = core.translate(_leet_tables(core)[0])
+        return None if known is None else known + token[len(core) :]
+
+    def _leet_word(self, core: str) -> str | None:
+        for table in _leet_tables(core):
             if self._lexicon.knows(core.translate(table)):
-                return core.translate(table) + tail
-        if core[0] == "@" or _ORDINARY.fullmatch(core):
+                return core.translate(table)
+        return None
+
+    def _leet_short(self, match: re.Match[str]) -> Replacement:
+        word = match[0].translate(tables.LEET_LATIN)
+        return word if self._lexicon.is_common(word) else None
+
+    def _join(self, match: re.Match[str]) -> Replacement:
+        text = match[0]
+        offsets = [n for n, char in enumerate(text) if char.isalpha()]
+        # Rows of one letter shrink first: "s h i i i i t" holds no word yet.
+        letters = "".join(text[n] for n in offsets)
+        runs = list(_RUN_PART.finditer(letters))
+        offsets = [offsets[n] for _, n in _keep(letters, runs, ())]
+        words = self._lexicon.segment("".join(text[n] for n in offsets))
+        return _spread(words, offsets) if words else [(text[n], n) for n in offsets]
+
+    def _cut(self, match: re.Match[str]) -> Replacement:
+        word = match[0]
+        if self._lexicon.knows(word):
             return None
-        return core.translate(tries[0]) + tail
+        words = self._lexicon.segment(word)
+        return _spread(words, range(len(word))) if words and len(words) > 1 else None
 
     def _squash(self, match: re.Match[str]) -> Replacement:
         word = match[0]
@@ -114,17 +118,36 @@ class Folder:
             return None
         for keep in itertools.islice(itertools.product((1, 2), repeat=len(runs)), 16):
             kept = _keep(word, runs, keep)
-            if self._lexicon.knows("".join(word[n] for n in kept)):
+            if self._lexicon.knows("".join(char for char, _ in kept)):
                 return kept
         return _keep(word, runs, (1,) * len(runs))
 
 
-def _keep(word: str, runs: list[re.Match[str]], keep: tuple[int, ...]) -> list[int]:
-    """Return the offsets of `word` that stay when run number i is cut to keep[i] letters (runs beyond `keep` to one)."""
+def _leet_tables(core: str) -> tuple[dict[int, int], ...]:
+    if any("\u0400" <= char <= "\u052f" for char in core):
+        return (tables.LEET_CYRILLIC,)
+    return tables.LEET_LATIN, tables.LEET_LATIN_ELL
+
+
+def _keep(word: str, runs: list[re.Match[str]], keep: tuple[int, ...]) -> list[tuple[str, int]]:
+    """Return the letters of `word` that stay when run number i is cut to keep[i] letters (runs beyond `keep` to one)."""
     dropped: set[int] = set()
     for number, run in enumerate(runs):
         dropped.update(range(run.start() + (keep[number] if number < len(keep) else 1), run.end()))
-    return [n for n in range(len(word)) if n not in dropped]
+    return [(word[n], n) for n in range(len(word)) if n not in dropped]
+
+
+def _spread(words: Sequence[str], offsets: Sequence[int]) -> list[tuple[str, int]]:
+    """Lay words over the offsets that their letters are from; a space belongs to the letter after it."""
+    placed: list[tuple[str, int]] = []
+    at = 0
+    for word in words:
+        if placed:
+            placed.append((" ", offsets[at]))
+        for char in word:
+            placed.append((char, offsets[at]))
+            at += 1
+    return placed
 
 
 def _decode(mapped: Mapped, original: str) -> Mapped:

@@ -97,8 +97,8 @@ def _fold_scripts(mapped: Mapped) -> Mapped:
     if not _FOREIGN.search(mapped.text):
         return mapped
     words = _WORD.findall(mapped.text)
-    latin_message = sum(map(_latin_lead, words)) > 0
-    mapped = mapped.rewrite(_WORD, lambda match: _one_script(match[0], latin_message))
+    message_lead = _sure_lead(mapped.text)
+    mapped = mapped.rewrite(_WORD, lambda match: _one_script(match[0], message_lead))
     deceived = any(set(word) & tables.DECEIVING or _is_mixed(word) for word in words)
     if not deceived or any(set(word) & tables.ONLY_CYRILLIC for word in words if not _is_mixed(word)):
         return mapped
@@ -115,11 +115,17 @@ def _is_mixed(word: str) -> bool:
     return latin and any("\u0370" <= char <= "\u052f" for char in word)
 
 
-def _one_script(word: str, latin_message: bool) -> Replacement:
+def _sure_lead(text: str) -> int:
+    """Letters that only one script has, Latin minus Cyrillic; letters of no living alphabet are there to fake Latin."""
+    latin = sum(char in tables.ONLY_LATIN or char in tables.DECEIVING for char in text)
+    return latin - sum(char in tables.ONLY_CYRILLIC for char in text)
+
+
+def _one_script(word: str, message_lead: int) -> Replacement:
     if not _is_mixed(word):
         return None
-    lead = sum((char in tables.ONLY_LATIN) - (char in tables.ONLY_CYRILLIC) for char in word) or _latin_lead(word)
-    if lead > 0 or (lead == 0 and latin_message):
+    # The word's own sure letters, then the message's, then the majority in the word.
+    if (_sure_lead(word) or message_lead or _latin_lead(word)) > 0:
         return "".join(
             tables.CYRILLIC_TO_LATIN.get(char)
             or tables.CYRILLIC_LOOSE_TO_LATIN.get(char)

@@ -24,10 +24,9 @@ LATIN_TO_CYRILLIC = dict(zip("aceopxykmthbiunr", "асеорхукмтнвіип
 DECEIVING = frozenset("ѕјԁԛԝӏ")
 # Letters that the other script has nothing like.
 ONLY_CYRILLIC = frozenset("бгджзийлпфцчшщъыэюяёәғқңөұү")
-ONLY_LATIN = frozenset("dfgjlqsvwz")
+ONLY_LATIN = frozenset("dfgjlqsvwzunr")
 # Phonetic and small capital letters; no alphabet of our markets uses them.
 LATIN_LOOKALIKES = dict(zip("ɑɡɩʏʀɪɴʙʟʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱꜰƒⅼ", "agiyrinblhacdejkmoptuvwzsffl"[:28], strict=True))
-LATIN_LOOKALIKES |= {chr(code): chr(code - 0x2150) for code in ()}  # NFKC does the rest
 
 
 def _emoji_letters() -> dict[str, str]:

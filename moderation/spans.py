@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from moderation.verdict import Span
 
-# What a rewrite puts in place of a match: a new text, the offsets of the characters to keep, or None for "leave it".
-Replacement = str | Sequence[int] | None
+# What a rewrite puts in place of a match: a new text, characters with the offset that each is from, or None: leave it.
+Placed = Sequence[tuple[str, int]]
+Replacement = str | Placed | None
 
 
 class Mapped:
@@ -56,11 +57,14 @@ class Mapped:
         ends.extend(range(start + 1, end + 1) if self.ends is None else self.ends[start:end])
 
     def _place(
-        self, match: re.Match[str], new: str | Sequence[int], pieces: list[str], starts: list[int], ends: list[int]
+        self, match: re.Match[str], new: str | Placed, pieces: list[str], starts: list[int], ends: list[int]
     ) -> None:
         if not isinstance(new, str):
-            for offset in new:
-                self._copy(match.start() + offset, match.start() + offset + 1, pieces, starts, ends)
+            for char, offset in new:
+                start, end = self.span(match.start() + offset, match.start() + offset + 1)
+                pieces.append(char)
+                starts.append(start)
+                ends.append(end)
             return
         if len(new) == match.end() - match.start():
             self._copy(match.start(), match.end(), pieces, starts, ends)

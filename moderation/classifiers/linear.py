@@ -73,9 +73,9 @@ def load_linear(path: str | Path | None = None) -> LinearModel:
 def save_linear(
     path: Path, name: str, bits: int, table: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
 ) -> None:
-    """Write weights compactly: 8-bit steps per column, compressed; see `load_linear`."""
-    scale = np.maximum(np.abs(table).max(axis=0), 1e-9) / 127
-    steps = np.rint(table / scale).astype(np.int8)
+    """Write weights compactly: 16-bit steps per column, compressed; see `load_linear`."""
+    scale = np.maximum(np.abs(table).max(axis=0), 1e-9) / 32767
+    steps = np.rint(table / scale).astype(np.int16)
     header = msgspec.json.encode(Header(name, bits, HEADS))
     np.savez_compressed(
         path,

@@ -8,7 +8,8 @@ from importlib import resources
 from typing import NamedTuple
 
 from moderation.content import Context
-from moderation.normalise import Lexicon, Normaliser, View
+from moderation.lexicon import Lexicon
+from moderation.normalise import Normaliser, View
 from moderation.policy import FailureClass
 from moderation.signals.base import Found
 from moderation.spans import Mapped
@@ -60,10 +61,10 @@ def load_bank(form: Normaliser) -> list[Entry]:
     return entries
 
 
-def lexicon(entries: Iterable[Entry]) -> Lexicon:
+def lexicon(entries: Iterable[Entry], vocabulary: Sequence[str] = ()) -> Lexicon:
     """Return the words that the normaliser resolves disguises to."""
     bad = [entry for entry in entries if entry.kind != "-" and " " not in entry.word]
-    return Lexicon((entry.word for entry in bad), (entry.word for entry in bad if entry.stem))
+    return Lexicon((entry.word for entry in bad), (entry.word for entry in bad if entry.stem), vocabulary)
 
 
 class Keyword:

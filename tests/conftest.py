@@ -15,7 +15,6 @@ import asyncpg
 import httpx
 import pytest
 
-import backend.migrations
 from backend.clock import Clock, SystemClock
 from backend.migrations import migrate
 from backend.settings import Settings, load
@@ -77,36 +76,14 @@ def engines() -> Generator[Engines]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def _migrate_whole_chain(url: str, room: Path) -> None:
-    """Migrate as far as the chain of revisions has no gap."""
-    versions = Path(__file__).parents[1] / "backend/migrations/versions"
-    files = sorted(versions.glob("[0-9]*.py"))
-    whole = [file for place, file in enumerate(files, start=1) if int(file.name[:4]) == place]
-    if whole == files:
-        return await migrate(url)
-    for file in whole:
-        shutil.copy(file, room)
-    plain = backend.migrations.configuration
-
-    def partial(connection: Any = None) -> Any:
-        config = plain(connection)
-        config.set_main_option("version_locations", str(room))
-        return config
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend.migrations, "configuration", partial)
-        await migrate(url)
-    return None
-
-
 @pytest.fixture(scope="session")
-def template_database(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> str:
+def template_database(engines: Engines) -> str:
     """The name of a database that holds the migrated schema and nothing else."""
     admin = engines.postgres.url("postgres")
 
     async def make() -> None:
         await _execute(admin, f'CREATE DATABASE "{TEMPLATE}"')
-        await _migrate_whole_chain(engines.postgres.url(TEMPLATE), tmp_path_factory.mktemp("versions"))
+        await migrate(engines.postgres.url(TEMPLATE))
         await _execute(admin, f'ALTER DATABASE "{TEMPLATE}" ALLOW_CONNECTIONS false')
 
     _run(make())

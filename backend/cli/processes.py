@@ -64,6 +64,7 @@ def console(argv: list[str], data_dir: Path | None) -> int:
 
 def simulator(argv: list[str], data_dir: Path | None) -> int:
     """`tripwarden simulator`: a telephone company on this machine."""
+    _configure_logs("simulator", read_settings(data_dir))
     from backend.notification.simulator.server import main
 
     return main(argv, data_dir)
@@ -91,5 +92,9 @@ def _begin(
 ) -> tuple[argparse.Namespace, Settings]:
     chosen = options.parse_args(argv)
     settings = read_settings(data_dir)
-    logs.configure(settings.log.process or verb, level=settings.log.level, json=settings.log.json)
+    _configure_logs(verb, settings)
     return chosen, settings
+
+
+def _configure_logs(verb: str, settings: Settings) -> None:
+    logs.configure(settings.log.process or verb, level=settings.log.level, json=settings.log.json)

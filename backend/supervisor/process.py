@@ -39,7 +39,7 @@ class ChildSpec:
     stop_signal: int = signal.SIGTERM
     death_signal: int = signal.SIGKILL  # what it gets when `up` is killed
     stop_within_s: float = 10.0
-    ready_within_s: float = 60.0
+    ready_within_s: float = 120.0
     pass_fds: Sequence[int] = ()
     mute: Sequence[str] = ()  # lines with one of these in them are everyday noise and not shown
     ready: Callable[[], Awaitable[bool]] = always_ready

@@ -20,7 +20,7 @@ from backend.api.problems import respond
 from backend.api.sockets import chat_socket
 from backend.api.sockets.presence import Presence
 from backend.api.sockets.registry import SocketRegistry
-from backend.api.staff import audit, cases, incidents, live, people, session, trips
+from backend.api.staff import audit, cases, incidents, live, people, retention, session, trips
 from backend.api.staff import templates as staff_templates
 from backend.bootstrap import build
 from backend.clock import Clock
@@ -42,6 +42,7 @@ ROUTES = [
     staff_templates.router,
     incidents.router,
     audit.router,
+    retention.router,
     live.router,
 ]
 

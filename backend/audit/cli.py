@@ -55,6 +55,9 @@ def main(argv: list[str], data_dir: Path | None = None) -> int:
         return int(error.code or 0)
 
 
+run = main  # the name under which every verb of `tripwarden` is found
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="tripwarden audit", description="Export and verify the audit log.")
     parser.set_defaults(run=_none_chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.audit.leaf import VOID, Leaf
+from backend.audit.leaf import LOST, VOID, Leaf
 from backend.audit.report import Report
 
 
@@ -23,6 +23,8 @@ class ProducerCounts:
 
     def __init__(self) -> None:
         self._lives: dict[tuple[str, str], _Life] = {}
+        self.lost = 0
+        """Numbers of producers that died, closed by the sequencer."""
         self._doubled: list[tuple[Leaf, int | None]] = []
 
     def __len__(self) -> int:
@@ -37,6 +39,7 @@ class ProducerCounts:
         number = leaf.pseq
         if leaf.ev == VOID:
             life.voids.add(number)
+            self.lost += leaf.out == LOST
         if number == life.next:
             life.next += 1
             while life.ahead and life.next in life.ahead:

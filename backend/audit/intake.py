@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.canonical import LARGEST, canonical
 from backend.audit.entry import Entry, check_code
-from backend.audit.leaf import NO_PRIVATE, SALT_BYTES, VERSION, VOID, Leaf, commit, encode_leaf
+from backend.audit.leaf import NO_PRIVATE, SALT_BYTES, VERSION, VOID, Leaf, commit, encode_leaf, void_leaf
 from backend.audit.subject_keys import AuditKey, AuditKeys
 from backend.clock import Clock, rfc3339
 from backend.db import Database
@@ -83,6 +83,7 @@ class AuditLog:
         self.producer, self.boot = producer, os.urandom(8).hex()
         self._policy, self._origin = policy_version, origin
         self._taken = 0
+        self._open: set[int] = set()
         self._voids: deque[int] = deque()
 
     async def append(self, session: AsyncSession, entry: Entry) -> None:
@@ -91,9 +92,9 @@ class AuditLog:
         Raises `ValueError` for an entry that the log does not take (free text as code, oversized private part).
         """
         prepared = await self.prepare(entry)
-        rows = [prepared, *(self._void(self._voids.popleft()) for _ in range(len(self._voids)))]
+        rows = [prepared, *self._take_voids()]
         # From here on the numbers are taken: whatever happens to the transaction, they are settled by its end.
-        at_end(session.sync_session, lambda committed: None if committed else self._close(rows))
+        at_end(session.sync_session, lambda committed: self._end(rows, committed))
         await session.execute(_INSERT, [dict(zip(_COLUMN_NAMES, row.columns, strict=True)) for row in rows])
 
     async def prepare(self, entry: Entry) -> Prepared:
@@ -123,23 +124,29 @@ class AuditLog:
 
         In doubt say False: a void beside an entry that did get through is no fault.
         """
-        if not committed:
-            self._voids.append(prepared.pseq)
+        self._end([prepared], committed)
 
-    def _close(self, rows: list[Prepared]) -> None:
-        self._voids.extend(row.pseq for row in rows)
+    def _end(self, rows: Sequence[Prepared], committed: bool) -> None:
+        if not committed:
+            self._voids.extend(row.pseq for row in rows)
+        self._open.difference_update(row.pseq for row in rows)
+
+    @property
+    def closed_up_to(self) -> int:
+        """Every number up to this one is committed, as itself or as a void."""
+        return min((*self._open, *self._voids), default=self._taken + 1) - 1
 
     async def flush_voids(self) -> int:
         """Close the numbers of rolled-back transactions now; returns how many. For idle processes and for the end."""
-        numbers = [self._voids.popleft() for _ in range(len(self._voids))]
-        if not numbers:
-            return 0
+        rows = self._take_voids()
+        committed = False
         try:
-            await self._db.pool.executemany(INSERT_SQL, [self._void(number).columns for number in numbers])
-        except BaseException:
-            self._voids.extend(numbers)
-            raise
-        return len(numbers)
+            if rows:
+                await self._db.pool.executemany(INSERT_SQL, [row.columns for row in rows])
+            committed = True
+        finally:
+            self._end(rows, committed)
+        return len(rows)
 
     def _sealed(
         self, entry: Entry, key: AuditKey, salted: bytes, commitment: bytes
@@ -165,12 +172,18 @@ class AuditLog:
         """Take the next number, last of all: nothing can fail or wait after it."""
         policy = entry.policy if entry.policy is not None else self._policy
         number = self._taken = self._taken + 1
+        self._open.add(number)
         leaf = self._leaf(number, entry.event, entry.outcome, policy, counts, moment, commitment)
         return Prepared(number, (leaf, entry.event, moment, *private))
 
+    def _take_voids(self) -> list[Prepared]:
+        rows = [self._void(self._voids.popleft()) for _ in range(len(self._voids))]
+        self._open.update(row.pseq for row in rows)
+        return rows
+
     def _void(self, number: int) -> Prepared:
         moment = self._clock.now()
-        leaf = self._leaf(number, VOID, "ok", None, msgspec.UNSET, moment, NO_PRIVATE)
+        leaf = void_leaf(self._origin, self.producer, self.boot, number, moment)
         return Prepared(number, (leaf, VOID, moment, None, None, None, None, None))
 
     def _leaf(

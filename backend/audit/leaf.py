@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
 from backend.audit.canonical import canonical
+from backend.clock import rfc3339
 
 VERSION = 1
 SALT_BYTES = 32
@@ -15,6 +17,8 @@ COMMITMENT_BYTES = 32
 
 #: A number that a producer took and never used; keeps its counter gapless.
 VOID = "void"
+#: Outcome of a void that the sequencer wrote for a producer that died.
+LOST = "lost"
 #: The commitment of entries that have no private part: nothing, under a salt of zeroes.
 NO_PRIVATE = hmac.digest(bytes(SALT_BYTES), b"{}", "sha256")
 
@@ -37,6 +41,24 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pseq: int
     ts: str
     v: int
+
+
+def void_leaf(log: str, producer: str, boot: str, number: int, moment: datetime, outcome: str = "ok") -> bytes:
+    """The entry that closes a number which came to nothing."""
+    return encode_leaf(
+        Leaf(
+            boot=boot,
+            c=NO_PRIVATE.hex(),
+            ev=VOID,
+            log=log,
+            out=outcome,
+            pol=None,
+            prod=producer,
+            pseq=number,
+            ts=rfc3339(moment),
+            v=VERSION,
+        )
+    )
 
 
 encode_leaf = msgspec.json.Encoder(order="sorted").encode

@@ -49,6 +49,20 @@ class AuditEntry(Base):
     staff_mac: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+class AuditProducer(Base):
+    """Every life of every process that appends: how far its numbers are closed, and when it was last seen."""
+
+    __tablename__ = "audit_producer"
+
+    boot: Mapped[str] = mapped_column(Text, primary_key=True)
+    producer: Mapped[str] = mapped_column(Text)
+    closed_up_to: Mapped[int] = mapped_column(BigInteger)
+    """Every number up to this one is in the log or in the intake, by the producer's own account."""
+    seen_at: Mapped[datetime] = utc_column()
+    ended_at: Mapped[datetime | None] = utc_column(nullable=True)
+    """When it ended in good order, or was found dead and its lost numbers were closed."""
+
+
 class AuditTile(Base):
     """256-wide tiles of the tree (C2SP tlog-tiles): `hashes` holds 1-256 hashes of 32 bytes, of height 8 * `level`."""
 

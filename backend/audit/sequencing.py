@@ -11,6 +11,7 @@ from typing import Any
 from backend.audit.checkpoints import sign_due
 from backend.audit.merkle import HASH_BYTES
 from backend.audit.note import Signer
+from backend.audit.producers import close_lost
 from backend.audit.store import LEADER_LOCK, LogBroken, read_state, read_tiles, write_tiles
 from backend.audit.tiles import Edge, TileMissing, edge_tiles
 from backend.clock import Clock
@@ -55,6 +56,7 @@ async def run_once(db: Database, clock: Clock, signer: Signer | None) -> int:
             break
     if signer is not None:
         await sign_due(db, clock, signer)
+        await close_lost(db, clock, signer.verifier.name)
     return placed
 
 

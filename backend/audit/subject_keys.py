@@ -27,7 +27,7 @@ FROM audit_key a JOIN keys.key_encryption_key k ON k.id = a.kek_id WHERE """
 _BY_SUBJECT = _SELECT + "a.subject_mac = $1 AND a.record_class = $2 AND a.period = $3"
 _BY_ID = _SELECT + "a.id = ANY($1)"
 _MAKE = """INSERT INTO audit_key (id, subject_mac, record_class, period, kek_id, wrapped, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (subject_mac, record_class, period) DO NOTHING"""
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (subject_mac, record_class, period) DO NOTHING RETURNING id"""
 _DESTROY = text(
     """UPDATE audit_key SET wrapped = NULL, destroyed_at = :now
 WHERE subject_mac = :subject_mac AND wrapped IS NOT NULL RETURNING id"""
@@ -68,22 +68,28 @@ class AuditKeys:
         mac = self.mac(b"subject", subject.encode())
         for attempt in range(100):
             record_class = RECORD_CLASS if attempt == 0 else f"{RECORD_CLASS}.{attempt}"
-            row = await self._found_or_made(mac, record_class, period)
-            if row["wrapped"] is not None:
-                key = AuditKey(row["id"], await self._opened(row))
+            key = await self._found_or_made(mac, record_class, period)
+            if key is not None:
                 self._kept.put((subject, moment.month), key)
                 return key
         raise KeyDestroyed(f"the audit key of this subject was destroyed too often in {period:%Y-%m}")
 
-    async def _found_or_made(self, mac: bytes, record_class: str, period: date) -> Any:
+    async def _found_or_made(self, mac: bytes, record_class: str, period: date) -> AuditKey | None:
+        """The key, made if it is missing; None for one that was destroyed."""
         row = await self._db.pool.fetchrow(_BY_SUBJECT, mac, record_class, period)
         if row is None:
-            kek = await self._keyring.keks.ensure(Scope(MARKET, RECORD_CLASS, period))
-            wrapped = kek.wrap(os.urandom(KEY_BYTES), _aad(mac))
-            now = self._clock.now()
-            await self._db.pool.execute(_MAKE, new_id(), mac, record_class, period, kek.id, wrapped, now)
+            made = await self._made(mac, record_class, period)
+            if made is not None:
+                return made
             row = await self._db.pool.fetchrow(_BY_SUBJECT, mac, record_class, period)
-        return row
+        return None if row["wrapped"] is None else AuditKey(row["id"], await self._opened(row))
+
+    async def _made(self, mac: bytes, record_class: str, period: date) -> AuditKey | None:
+        """A new key; None when another process made it in the same moment."""
+        kek = await self._keyring.keks.ensure(Scope(MARKET, RECORD_CLASS, period))
+        key, key_id = os.urandom(KEY_BYTES), new_id()
+        values = (key_id, mac, record_class, period, kek.id, kek.wrap(key, _aad(mac)), self._clock.now())
+        return AuditKey(key_id, DataKey(key)) if await self._db.pool.fetchval(_MAKE, *values) else None
 
     async def opened(self, ids: set[UUID]) -> dict[UUID, DataKey | None]:
         """The keys with these ids; None for one that is destroyed, absent for one that never was or is damaged."""

@@ -79,6 +79,8 @@ class LogCheck:
         self.report.counts.update(
             {"entries": len(self._hashes), "checkpoints": len(checkpoints), "producers": len(self._producers)}
         )
+        if self._producers.lost:
+            self.report.counts["lost numbers"] = self._producers.lost
         return self.report
 
     def _opened(self, anchors: Anchors) -> list[Checkpoint]:

@@ -82,6 +82,15 @@ CREATE INDEX ix_audit_entry_trip_mac ON audit_entry (trip_mac, entry_index) WHER
 CREATE INDEX ix_audit_entry_person_mac ON audit_entry (person_mac, entry_index) WHERE person_mac IS NOT NULL;
 CREATE INDEX ix_audit_entry_staff_mac ON audit_entry (staff_mac, entry_index) WHERE staff_mac IS NOT NULL;
 
+CREATE TABLE audit_producer (
+    boot text CONSTRAINT pk_audit_producer PRIMARY KEY,
+    producer text NOT NULL,
+    closed_up_to bigint NOT NULL,
+    seen_at timestamptz NOT NULL,
+    ended_at timestamptz
+);
+CREATE INDEX ix_audit_producer_seen_at ON audit_producer (seen_at) WHERE ended_at IS NULL;
+
 CREATE TABLE audit_tile (
     level smallint NOT NULL,
     tile_index bigint NOT NULL,
@@ -115,6 +124,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("checkpoint", "state", "tile", "entry", "intake", "key"):
+    for table in ("checkpoint", "state", "tile", "producer", "entry", "intake", "key"):
         op.execute(f"DROP TABLE audit_{table}")
     op.execute("DROP SCHEMA keys CASCADE")

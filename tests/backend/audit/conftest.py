@@ -56,5 +56,5 @@ def audit(db: Database, keyring: Keyring, clock: MovableClock) -> AuditLog:
 async def empty_log(db: Database) -> None:
     """Nothing in the log of this module's database."""
     await db.pool.execute(
-        "TRUNCATE audit_intake, audit_entry, audit_tile, audit_state, audit_checkpoint RESTART IDENTITY"
+        "TRUNCATE audit_intake, audit_entry, audit_producer, audit_tile, audit_state, audit_checkpoint RESTART IDENTITY"
     )

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -19,7 +19,7 @@ from backend.keys import KeyDestroyed
 log = structlog.get_logger()
 
 _BY_STATUS = {
-    400: "bad_request", 401: "not_authenticated", 403: "forbidden", 404: "not_found",
+    400: "invalid_body", 401: "not_authenticated", 403: "forbidden", 404: "not_found",
     405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited",
 }  # fmt: skip
 _UNREACHABLE = (OSError, TimeoutError, OperationalError, RedisError, asyncpg.PostgresConnectionError,
@@ -34,6 +34,9 @@ def problem_of(error: Exception) -> ProblemError:
         return ProblemError("invalid_body", _what_is_wrong(error))
     if isinstance(error, HTTPException):
         return ProblemError(_BY_STATUS.get(error.status_code, "bad_request"))
+    if isinstance(error, RecursionError | SerializationException | UnicodeDecodeError):
+        # Brackets nested thousands deep, or bytes that are no JSON: the decoder gives up, and so do we.
+        return ProblemError("invalid_body")
     if isinstance(error, KeyDestroyed):
         return ProblemError("not_found", "The key of this conversation was destroyed.")
     if isinstance(error, _UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated):

@@ -80,7 +80,9 @@ class Chat:
         """Where the trip is."""
         return f"/api/trips/{self.trip_id}"
 
-    async def begin(self, status: str = "accepted", *, driver: UUID | None = None, market: str = "default") -> httpx.Response:
+    async def begin(
+        self, status: str = "accepted", *, driver: UUID | None = None, market: str = "default"
+    ) -> httpx.Response:
         """Tell the product of the trip, as the platform does; again with another driver for a swap."""
         self.driver_id = driver or self.driver_id
         body = {

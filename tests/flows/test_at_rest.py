@@ -47,7 +47,12 @@ def _overheard(url: str) -> Generator[list[bytes]]:
 
 
 async def test_no_word_of_a_conversation_is_stored_or_logged_in_the_clear(
-    chat: Chat, other_api_url: str, engines: Engines, database_url: str, redis_url: str, capfd: pytest.CaptureFixture[str]
+    chat: Chat,
+    other_api_url: str,
+    engines: Engines,
+    database_url: str,
+    redis_url: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     with _overheard(redis_url) as heard:
         await asyncio.sleep(0.1)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from redis.asyncio import Redis
 
 from backend.pipeline.services import Services
 from tests.factories.chat import Chat
@@ -102,9 +101,7 @@ async def test_history_is_a_bare_array_newest_first(chat: Chat) -> None:
 
 
 async def test_a_ticket_opens_the_socket_once(chat: Chat) -> None:
-    answer = await chat.client.post(
-        "/api/ws-tickets", json={"tripId": str(chat.trip_id)}, headers=chat.as_("driver")
-    )
+    answer = await chat.client.post("/api/ws-tickets", json={"tripId": str(chat.trip_id)}, headers=chat.as_("driver"))
     ticket = answer.json()["ticket"]
     phone = await chat.dial()
     await phone.send("auth", ticket=ticket)
@@ -204,7 +201,9 @@ async def test_a_flushed_valkey_loses_nothing(chat: Chat, other_api_url: str, se
     assert heard == [1, 2, 3]
 
 
-@pytest.mark.parametrize("first", ['{"event":"message","data":{"content":"x"}}', '{"event":"auth","data":{}}', "nonsense"])
+@pytest.mark.parametrize(
+    "first", ['{"event":"message","data":{"content":"x"}}', '{"event":"auth","data":{}}', "nonsense"]
+)
 async def test_a_socket_that_does_not_say_who_it_is_is_closed(chat: Chat, first: str) -> None:
     phone = await chat.dial()
     await phone.socket.send(first)

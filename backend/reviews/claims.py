@@ -98,6 +98,14 @@ async def claim(
     return found
 
 
+async def existing(session: AsyncSession, case_id: UUID) -> ReviewCase:
+    """The case. Raises `not_found`."""
+    found = await session.get(ReviewCase, case_id)
+    if found is None:
+        raise ProblemError("not_found")
+    return found
+
+
 async def locked(session: AsyncSession, case_id: UUID) -> ReviewCase:
     """The case, locked until the end of the transaction. Raises `not_found`."""
     found = await session.scalar(select(ReviewCase).where(ReviewCase.id == case_id).with_for_update())

@@ -255,3 +255,29 @@ async def test_a_decision_on_a_message_of_another_trip_is_refused(
     stranger = await ann.decide(case, "release", person="suspend", person_id=str(other.driver_id))
     assert stranger.json()["code"] == "invalid_value"
     assert (await ann.decide(case, "release")).status_code == 201
+
+
+async def test_looking_at_a_case_does_not_hide_it_from_the_queue(ride: Ride, ann: Reviewer, bob: Reviewer) -> None:
+    await ride.say("driver", DANGEROUS)
+    case = await ann.case_of(ride)
+    looks = [ann.get(f"/cases/{case['id']}") for _ in range(4)]
+    claimed, *seen = await asyncio.gather(bob.post("/cases/claim"), *looks)
+    assert claimed.status_code == 200
+    assert {answer.status_code for answer in seen} == {200}
+    assert (await bob.decide(claimed.json()["case"], "remove")).status_code == 201
+
+
+async def test_sends_and_decisions_at_the_same_moment_never_lock_each_other_out(ride: Ride, ann: Reviewer) -> None:
+    await ride.say("driver", WITHHELD)
+    for _ in range(3):
+        case = await _claimed(ann, ride)
+        sends = [ride.try_to_say(role, f"{WITHHELD}, {n}") for n in range(3) for role in ("driver", "customer")]
+        decided, *sent = await asyncio.gather(ann.decide(case, "release"), *sends)
+        assert decided.status_code == 201
+        assert {answer.status_code for answer in sent} <= {201, 422}
+    while items := (await ann.get("/cases", trip_id=str(ride.trip_id))).json()["items"]:
+        await ann.claim(items[0])
+        assert (await ann.decide(items[0], "release")).status_code == 201
+    texts = [message["content"] for message in await ride.reads("customer")]
+    assert WITHHELD in texts
+    assert {message["status"] for message in await ride.reads("customer")} == {"delivered"}

@@ -133,8 +133,8 @@ async def one_case(
 ) -> OpenedCase:
     """A case with its conversation. Opening it is recorded; what its holder sees here is what a decision is about."""
     async with services.db.session() as session:
-        await access_case(session, case_id, services.clock.now())
-        opened = await _open(services, session, await claims.locked(session, case_id), caller)
+        # Not locked: a claim passes over locked rows, and looking at a case must not hide it from the queue.
+        opened = await _open(services, session, await claims.existing(session, case_id), caller)
         await session.commit()
     return opened
 

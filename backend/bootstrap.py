@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,6 +16,7 @@ from redis.asyncio import Redis
 from backend.accounts.access import Standings
 from backend.accounts.tokens import TokenService
 from backend.audit import AuditLog
+from backend.audit.producers import kept_closed
 from backend.clock import Clock, SystemClock
 from backend.db import Database
 from backend.keys import Keyring, LocalRootKey
@@ -83,10 +83,10 @@ async def build(
         await services.hub.start(_filler(services))
         services.hub.on_control(_listener(services))
         try:
-            yield services
+            async with kept_closed(db, clock, services.audit):
+                yield services
         finally:
             await services.hub.stop()
-            await asyncio.shield(services.audit.flush_voids())
     finally:
         await db.close()
         await redis.aclose()

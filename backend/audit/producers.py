@@ -48,7 +48,7 @@ async def kept_closed(db: Database, clock: Clock, audit: AuditLog, every_s: floa
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
-        await asyncio.shield(beat(db, clock, audit, ended=True))
+        await asyncio.shield(_try_to_beat(db, clock, audit, ended=True))
 
 
 async def beat(db: Database, clock: Clock, audit: AuditLog, *, ended: bool = False) -> None:
@@ -76,12 +76,16 @@ async def close_lost(db: Database, clock: Clock, origin: str) -> int:
 
 async def _keep_beating(db: Database, clock: Clock, audit: AuditLog, every_s: float) -> None:
     while True:
-        try:
-            await beat(db, clock, audit)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # The numbers stay open and are closed by a later beat.
-            log.warning("audit.beat_failed", producer=audit.producer, error=type(error).__name__)
+        await _try_to_beat(db, clock, audit)
         await asyncio.sleep(every_s)
+
+
+async def _try_to_beat(db: Database, clock: Clock, audit: AuditLog, *, ended: bool = False) -> None:
+    try:
+        await beat(db, clock, audit, ended=ended)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # The numbers stay open: a later beat closes them, or the sequencer does when this process is gone.
+        log.warning("audit.beat_failed", producer=audit.producer, error=type(error).__name__)
 
 
 async def _lost_numbers(connection: Any, dead: Any) -> list[int]:

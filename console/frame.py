@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import streamlit as st
 
 from console.api import ApiError
 from console.format import plain
+from console.wire import Party
 from console.words import ERRORS
 
 NOTICE_KEY = "notice"
@@ -75,3 +77,8 @@ def rerun_if_moved() -> None:
     """Called inside such a part: draw the whole page again after `moved`."""
     if st.session_state.pop(MOVED_KEY, False):
         st.rerun()
+
+
+def person_link(party: Party) -> str:
+    """The name of a person in Markdown, leading to their record."""
+    return f"**[{plain(party.name)}](/people?person={quote(party.id)})**"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from console.app_pages import audit, emergencies, live_trips, retention, review, templates
-from console.roles import DESK, EVERYONE, RECORDS
+from console.app_pages import audit, emergencies, live_trips, people, retention, review, staff, templates
+from console.roles import ADMINS, DESK, EVERYONE, READERS, RECORDS
 from console.session import Desk
 
 
@@ -26,6 +26,8 @@ PAGES = (
     ConsolePage("Emergencies", "emergencies", EVERYONE, emergencies.show),
     ConsolePage("Review", "review", DESK, review.show),
     ConsolePage("Templates", "templates", EVERYONE, templates.show),
+    ConsolePage("People", "people", READERS, people.show),
     ConsolePage("Audit", "audit", RECORDS, audit.show),
     ConsolePage("Retention", "retention", RECORDS, retention.show),
+    ConsolePage("Staff", "staff", ADMINS, staff.show),
 )

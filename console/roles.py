@@ -7,6 +7,7 @@ EVERYONE = frozenset(ROLES)
 DESK = frozenset({"moderator", "lead", "admin"})
 READERS = frozenset({"moderator", "lead", "compliance", "admin"})
 LEADS = frozenset({"lead", "admin"})
+ADMINS = frozenset({"admin"})
 RECORDS = frozenset({"lead", "compliance", "admin"})
 
 

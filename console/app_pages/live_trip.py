@@ -10,7 +10,7 @@ import streamlit as st
 from console.api import ApiError
 from console.components import conversation
 from console.format import ago, moment, plain, position, short
-from console.frame import cannot_load
+from console.frame import cannot_load, person_link
 from console.roles import READERS, may
 from console.session import Desk
 from console.wire import Message, Party, Trip
@@ -115,7 +115,7 @@ def _party(party: Party | None) -> str:
     if party is None:
         return "not known"
     rating = "" if party.rating is None else f" ({party.rating:.1f})"
-    return f"**{plain(party.name)}**{rating}"
+    return f"{person_link(party)}{rating}"
 
 
 def _vehicle(trip: Trip) -> str:

@@ -35,13 +35,25 @@ class Party(msgspec.Struct, frozen=True):
     role: str = ""
 
 
+class User(msgspec.Struct, frozen=True):
+    """A driver or rider; never a telephone number."""
+
+    id: str
+    name: str = ""
+    locale: str = ""
+    rating: float | None = None
+    suspended_until: datetime | None = None
+
+
 class Enforcement(msgspec.Struct, frozen=True):
     """What a decision did to a person, and until when."""
 
+    id: str
     kind: str = ""
-    id: str = ""
-    at: datetime | None = None
+    applied_at: datetime | None = None
     until: datetime | None = None
+    lifted_at: datetime | None = None
+    running: bool = False
     case_id: str | None = None
 
 
@@ -52,22 +64,23 @@ class PersonCase(msgspec.Struct, frozen=True):
     kind: str = ""
     state: str = ""
     severity: str = ""
+    reasons: list[str] = []
     opened_at: datetime | None = None
 
 
 class PersonTrip(msgspec.Struct, frozen=True):
     """A trip of a person, in short."""
 
-    id: str = ""
-    trip_id: str = ""
+    trip_id: str
     status: str = ""
+    role: str = ""
     created_at: datetime | None = None
 
 
 class Person(msgspec.Struct, frozen=True):
     """A driver or customer with their record: enforcements, cases, the last trips."""
 
-    user: Party
+    user: User
     enforcements: list[Enforcement] = []
     cases: list[PersonCase] = []
     trips: list[PersonTrip] = []

@@ -64,7 +64,7 @@ def shown(page: AppTest) -> str:
     """Everything that a person can read on the page, as one text."""
     assert not page.exception, [item.value for item in page.exception]
     plain = [*page.markdown, *page.caption, *page.error, *page.info, *page.success, *page.warning, *page.subheader]
-    texts = [str(item.value) for item in plain]
+    texts = [str(item.value).replace("\\", "") for item in plain]  # Markdown escapes are not seen
     texts += [json.dumps(data, ensure_ascii=False) for data in elements(page).values()]
     return "\n".join(texts)
 
@@ -72,4 +72,4 @@ def shown(page: AppTest) -> str:
 def elements(page: AppTest) -> dict[str, Any]:
     """What our own elements (tables, conversations) were given, by their keys."""
     protos = [item.proto for item in page.get("bidi_component")]
-    return {proto.id.split("-", 6)[-1]: json.loads(proto.json) for proto in protos}
+    return {proto.id.split("-", 2)[-1]: json.loads(proto.json) for proto in protos}

@@ -1,4 +1,4 @@
-"""The chat against the reference stack: cost of a delivered message, latency at the same rate, highest rate that holds."""
+"""The chat against the reference stack: CPU of a delivered message, latency at one rate, highest rate that holds."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _with_sockets(
                 for name, rate in _search(variants, plan, go).items():
                     rates[name] = max(rate, rates.get(name, 0))
     found.runs += runs
-    found.costs += _costs(runs, sockets, plan.rate)
+    found.costs += costs_of(runs, sockets, plan.rate)
     bar_rate = rates.get("reference", 0)
     found.highest += [
         Highest(variant=name, sockets=sockets, rate=rate, ratio=round(rate / bar_rate, 2) if bar_rate else None)
@@ -148,7 +148,8 @@ def _name(run: Run) -> str:
     return "reference" if run.stack == "reference" else f"{run.stack} {run.send}"
 
 
-def _costs(runs: Iterable[Run], sockets: int, rate: int) -> list[Cost]:
+def costs_of(runs: Iterable[Run], sockets: int, rate: int) -> list[Cost]:
+    """Medians by variant, with ratios to the reference where it ran."""
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(_name(run), []).append(run)

@@ -42,16 +42,17 @@ def measure(ground: Ground, *, sockets: int = 1000) -> Idle:
     """Open `sockets` sockets, a driver and a customer a trip, on one api process, and look at its memory."""
     with product(ground, workers=1) as stack:
         roster = make_roster(stack, sockets // 2, ground.directory / "roster-idle.json")
-        return asyncio.run(_measure(stack, roster, sockets))
+        seats = [
+            (trip["tripId"], trip[role]["token"])
+            for trip in json.loads(roster.read_text())
+            for role in ("driver", "customer")
+        ]
+        return asyncio.run(_measure(stack, seats))
 
 
-async def _measure(stack: Stack, roster: Path, sockets: int) -> Idle:
+async def _measure(stack: Stack, seats: Sequence[tuple[str, str]]) -> Idle:
     pid = stack.groups["api"][0]
-    seats = [
-        (trip["tripId"], trip[role]["token"])
-        for trip in json.loads(roster.read_text())
-        for role in ("driver", "customer")
-    ]
+    sockets = len(seats)
     async with AsyncExitStack() as earlier:
         await _open(earlier, stack, seats[:EARLIER])
     await asyncio.sleep(SETTLE_S)

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import psutil
 
-PACKAGES = ("litestar", "uvicorn", "uvloop", "websockets", "asyncpg", "redis", "hiredis", "msgspec", "numpy", "cryptography")
+PACKAGES = (
+    "litestar",
+    "uvicorn",
+    "uvloop",
+    "websockets",
+    "asyncpg",
+    "redis",
+    "hiredis",
+    "msgspec",
+    "numpy",
+    "cryptography",
+)
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -27,8 +38,13 @@ def describe(room: Path) -> dict[str, object]:
         "node": _said(["node", "--version"]),
         "packages": {name: version(name) for name in PACKAGES},
         "commit": _said(["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"]),
-        "load_average": [round(value, 2) for value in os.getloadavg()],
+        "load_average": load_average(),
     }
+
+
+def load_average() -> list[float]:
+    """Runnable processes over the last 1, 5 and 15 minutes: above the number of cores, others take part of them."""
+    return [round(value, 2) for value in os.getloadavg()]
 
 
 def _cpu_model() -> str:

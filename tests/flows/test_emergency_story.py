@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import websockets
 from sqlalchemy import text
 
 from backend.notification.simulator.people import DUTY_MANAGER, PRIMARY, SECONDARY
 from tests.flows.emergency_fixtures import *  # noqa: F403
-from tests.flows.emergency_house import House, attempts, settled
+from tests.flows.emergency_house import House, TripOf, attempts, settled
 
 HELD = {"digits": [], "call": "no_answer"}
 
@@ -277,3 +282,31 @@ async def test_a_broken_body_is_still_a_press(house: House, body: bytes) -> None
     incident = await house.incident(answer.json()["id"])
     assert incident["note"] == ("help" if b"help" in body else None)
     await house.settle(incident["id"])
+
+
+async def frames(house: House, trip: TripOf, role: str, while_this: Awaitable[object]) -> list[dict[str, Any]]:
+    """What a socket of one side hears while something happens, and half a second after."""
+    url = house.services.settings.api.public_url.replace("http", "ws") + f"/ws/trips/{trip.id}/chat"
+    token = house.key(trip, role)["Authorization"].removeprefix("Bearer ")
+    heard: list[dict[str, Any]] = []
+    async with websockets.connect(url) as socket:
+        await socket.send(json.dumps({"event": "auth", "data": {"token": token}}))
+        while (frame := json.loads(await socket.recv()))["event"] != "messages-history":
+            assert frame["event"] != "error", frame
+        await while_this
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                async for raw in socket:
+                    heard.append(json.loads(raw))
+    return heard
+
+
+async def test_the_socket_of_the_other_side_hears_nothing_of_a_covert_press(house: House) -> None:
+    trip = await house.trip()
+    theirs = await frames(house, trip, "driver", house.pressed(trip))
+    assert [frame["event"] for frame in theirs if frame["event"] not in ("user-online", "user-offline")] == []
+    other = await house.trip()
+    mine = await frames(house, other, "customer", house.pressed(other))
+    declared = [frame["data"] for frame in mine if frame["event"] == "emergency-declared"]
+    assert [(one["tripId"], one["reporterId"]) for one in declared] == [(other.id, other.customer)]
+    assert any("Emergency reported" in str(frame["data"].get("content")) for frame in mine)

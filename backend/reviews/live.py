@@ -59,7 +59,8 @@ class LiveFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # risk = 1 - product of (1 - weight): an open incident .9; the worst open case .1/.25/.45/.7 by severity; withheld
-# messages .15 each, at most .45; half of the highest alarming label of the last minutes. Weights are our judgement.
+# messages .15 each, at most .45; half of the highest alarming label of what was flagged in the last minutes. The
+# weights are our judgement.
 _RANKED = """
 WITH live AS (
     SELECT * FROM trip
@@ -81,7 +82,7 @@ WITH live AS (
     FROM live JOIN trip_message m ON m.trip_id = live.id AND m.expire_on = live.text_expire_on
     JOIN trip_verdict v ON v.message_id = m.id AND v.expire_on = live.verdict_expire_on
     CROSS JOIN LATERAL jsonb_each_text(v.labels) AS label
-    WHERE m.created_at > :since AND label.key = ANY(:labels)
+    WHERE m.created_at > :since AND (v.outcome <> 'allow' OR v.flags <> '{}') AND label.key = ANY(:labels)
     ORDER BY m.trip_id, score DESC
 ), ranked AS (
     SELECT live.*, coalesce(incidents.n, 0) AS open_incidents, coalesce(cases.n, 0) AS open_cases,

@@ -85,19 +85,25 @@ def environment(env: Mapping[str, str], data_dir: Path, decided: Mapping[str, st
 class Plan:
     """The children of the product in the order of their start: stages, each started together."""
 
-    def __init__(self, options: Options, places: Places, env: Mapping[str, str], listener: int) -> None:
+    def __init__(
+        self, options: Options, places: Places, env: Mapping[str, str], listener: int, *, simulated_phones: bool
+    ) -> None:
         self._options, self._places, self._env, self._listener = options, places, env, listener
+        self.simulated_phones = simulated_phones
 
-    def stages(self, *, simulated_phones: bool) -> list[list[ChildSpec]]:
+    def aside(self) -> list[ChildSpec]:
+        """Those that need neither engines nor schema to start."""
+        phones = [self._simulator()] if self.simulated_phones else []
+        return [*phones, *([self._console()] if self._options.console else [])]
+
+    def stages(self) -> list[list[ChildSpec]]:
         """Every stage is well before the next one starts; they stop in reverse."""
         options = self._options
         apis = [self._api(number) for number in range(1, options.api_workers + 1)]
         names = [*(f"sweeper-{number}" for number in range(1, options.sweepers + 1)), "worker"]
         others = [replace(self._verb(name, name.partition("-")[0]), tells_ready=True) for name in names]
-        desk = [self._console()] if options.console else []
-        phones = [self._simulator()] if simulated_phones else []
         city = [[self._verb("city", "simulate", "--trips", str(options.trips))]] if options.simulate else []
-        return [[*phones, *apis, *others, *desk], *city]
+        return [[*apis, *others], *city]
 
     def _verb(self, name: str, verb: str, *arguments: str) -> ChildSpec:
         """A verb of ours. `-P`: whatever lies in the working directory is no package of ours."""

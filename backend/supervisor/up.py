@@ -7,10 +7,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from backend.errors import ProblemError
-from backend.migrations import migrate
 from backend.settings import Settings, load
 from backend.supervisor import postgres, valkey
 from backend.supervisor.child import Child, StartError
@@ -20,7 +20,9 @@ from backend.supervisor.plan import Options, Places, Plan, effective, environmen
 from backend.supervisor.ports import check_free, free_port, kept_port, listen
 from backend.supervisor.process import ChildSpec
 from backend.supervisor.runtime import remove_runtime, write_runtime
-from backend.supervisor.seed import SignIn, seed
+
+if TYPE_CHECKING:
+    from backend.supervisor.seed import SignIn
 
 #: The api says by itself which part is not well; this long after the start we pass it on.
 READY_WITHIN_S = 15.0
@@ -72,34 +74,48 @@ class Up:
         options = self._options
         self._listener = listener = listen(self._settings.api.host, options.port, "--port")
         check_free(options.console_port if options.console else 0, "--console-port")
-        database_url, redis_url = await self._start_engines()
+        engines, database_url, redis_url = await asyncio.to_thread(self._prepare_engines)
         places = self._places(listener, database_url, redis_url)
         self._decided = effective(self._settings, places)
         env = environment(os.environ, options.data_dir, self._decided)
-        await migrate(database_url)
-        simulated_phones = not self._settings.twilio.account_sid
-        sign_ins = await seed(load(env, data_dir=options.data_dir, with_runtime=False)) if simulated_phones else []
-        plan = Plan(options, places, env, listener.fileno())
-        for stage in plan.stages(simulated_phones=simulated_phones):
-            await self._start_stage(stage)
+        plan = Plan(options, places, env, listener.fileno(), simulated_phones=not self._settings.twilio.account_sid)
+        aside = asyncio.ensure_future(self._start_stage(plan.aside()))  # they need no database
+        try:
+            await self._start_stage(engines)
+            sign_ins = await self._prepare_database(plan.simulated_phones, database_url, env)
+            await aside
+            for stage in plan.stages():
+                await self._start_stage(stage)
+        finally:
+            aside.cancel()
+            await asyncio.gather(aside, return_exceptions=True)
         await self._wait_ready(places)
         return places, sign_ins
 
-    async def _start_engines(self) -> tuple[str, str]:
-        """Those that no setting points elsewhere for."""
+    def _prepare_engines(self) -> tuple[list[ChildSpec], str, str]:
+        """Those that no setting points elsewhere for, and where both are."""
         data_dir = self._options.data_dir
         database_url, redis_url = self._settings.database.url, self._settings.redis.url
         specs: list[ChildSpec] = []
         if not database_url:
-            server = await asyncio.to_thread(postgres.prepare, data_dir)
+            server = postgres.prepare(data_dir)
             database_url = server.url()
             specs.append(server.spec())
         if not redis_url:
             bell = valkey.prepare(data_dir)
             redis_url = bell.url
             specs.append(bell.spec())
-        await self._start_stage(specs)
-        return database_url, redis_url
+        return specs, database_url, redis_url
+
+    async def _prepare_database(self, simulated_phones: bool, url: str, env: Mapping[str, str]) -> list[SignIn]:
+        """Schema and, without a real telephone, everything to try the product with."""
+        from backend.migrations import migrate  # slow to import; the engines start meanwhile
+        from backend.supervisor.seed import seed
+
+        await migrate(url)
+        if not simulated_phones:
+            return []
+        return await seed(load(env, data_dir=self._options.data_dir, with_runtime=False))
 
     def _places(self, listener: socket.socket, database_url: str, redis_url: str) -> Places:
         return Places(

@@ -150,8 +150,7 @@ class Bench:
 
     async def _by_session(self, entries: list[Entry]) -> None:
         async with self.db.session() as session:
-            for entry in entries:
-                await self.audit.append(session, entry)
+            await self.audit.append(session, *entries)
             await session.commit()
 
     async def _sequence(self, producing: asyncio.Future[list[None]]) -> list[float]:

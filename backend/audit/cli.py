@@ -45,7 +45,9 @@ def main(argv: list[str], data_dir: Path | None = None) -> int:
         chosen = _parser().parse_args(argv)
         run: Callable[[argparse.Namespace, Path | None], int] = chosen.run
         return run(chosen, data_dir)
-    except (_Misused, SettingError, NoteError, KeyFileError) as error:
+    except SettingError as error:
+        return _complain(error.detail, USAGE)
+    except (_Misused, NoteError, KeyFileError) as error:
         return _complain(str(error), USAGE)
     except NothingSigned as error:
         return _complain(str(error), INCOMPLETE)

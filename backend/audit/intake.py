@@ -86,13 +86,19 @@ class AuditLog:
         self._open: set[int] = set()
         self._voids: deque[int] = deque()
 
-    async def append(self, session: AsyncSession, entry: Entry) -> None:
-        """Write `entry` in the caller's transaction: it exists exactly if the act does.
+    async def append(self, session: AsyncSession, *entries: Entry) -> None:
+        """Write `entries` in the caller's transaction: they exist exactly if the act does.
 
         Raises `ValueError` for an entry that the log does not take (free text as code, oversized private part).
         """
-        prepared = await self.prepare(entry)
-        rows = [prepared, *self._take_voids()]
+        rows = list[Prepared]()
+        try:
+            for entry in entries:
+                rows.append(await self.prepare(entry))
+        except BaseException:
+            self._end(rows, committed=False)
+            raise
+        rows += self._take_voids()
         # From here on the numbers are taken: whatever happens to the transaction, they are settled by its end.
         at_end(session.sync_session, lambda committed: self._end(rows, committed))
         await session.execute(_INSERT, [dict(zip(_COLUMN_NAMES, row.columns, strict=True)) for row in rows])

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Identity, LargeBinary, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db import Base, utc_column
@@ -32,6 +43,15 @@ class AuditEntry(Base):
     """Entries in the order of the tree."""
 
     __tablename__ = "audit_entry"
+    __table_args__ = (
+        Index("ix_audit_entry_event", "event", "entry_index"),
+        Index("ix_audit_entry_at", "at"),
+        Index("ix_audit_entry_audit_key_id", "audit_key_id", postgresql_where=text("audit_key_id IS NOT NULL")),
+        *(
+            Index(f"ix_audit_entry_{mac}", mac, "entry_index", postgresql_where=text(f"{mac} IS NOT NULL"))
+            for mac in ("trip_mac", "person_mac", "staff_mac")
+        ),
+    )
 
     entry_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     """Place in the tree, from 0, without a gap."""
@@ -53,6 +73,7 @@ class AuditProducer(Base):
     """Every life of every process that appends: how far its numbers are closed, and when it was last seen."""
 
     __tablename__ = "audit_producer"
+    __table_args__ = (Index("ix_audit_producer_seen_at", "seen_at", postgresql_where=text("ended_at IS NULL")),)
 
     boot: Mapped[str] = mapped_column(Text, primary_key=True)
     producer: Mapped[str] = mapped_column(Text)

@@ -11,7 +11,7 @@ from typing import Any
 from backend.audit.checkpoints import sign_due
 from backend.audit.merkle import HASH_BYTES
 from backend.audit.note import Signer
-from backend.audit.producers import close_lost
+from backend.audit.producers import DEAD_AFTER, close_lost
 from backend.audit.store import LEADER_LOCK, LogBroken, read_state, read_tiles, write_tiles
 from backend.audit.tiles import Edge, TileMissing, edge_tiles
 from backend.clock import Clock
@@ -21,6 +21,12 @@ from backend.db import Database
 BATCH = 8_192
 #: Batches of one call, so that a long backlog does not keep its sweeper from everything else.
 MAX_BATCHES = 16
+
+# Asked several times a second, mostly in vain: no lock, no transaction.
+_DUE = """SELECT EXISTS (SELECT FROM audit_intake) AS waiting,
+    EXISTS (SELECT FROM audit_producer WHERE ended_at IS NULL AND seen_at < $1) AS dead,
+    (SELECT tree_size FROM audit_state WHERE id = 1)
+        IS DISTINCT FROM (SELECT max(tree_size) FROM audit_checkpoint) AS unsigned"""
 
 _COLUMNS = "leaf, event, at, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac"
 
@@ -48,23 +54,28 @@ async def run_once(db: Database, clock: Clock, signer: Signer | None) -> int:
     Without a `signer` nothing is signed. Raises `LogBroken` when the stored tree contradicts itself: a log that was
     tampered with is not extended.
     """
+    due = await db.pool.fetchrow(_DUE, clock.now() - DEAD_AFTER)
+    placed = await _place_all(db, clock) if due["waiting"] else 0
+    if signer is not None and (placed or due["unsigned"]):
+        await sign_due(db, clock, signer)
+    if signer is not None and due["dead"]:
+        await close_lost(db, clock, signer.verifier.name)
+    return placed
+
+
+async def _place_all(db: Database, clock: Clock) -> int:
     placed = 0
     for _ in range(MAX_BATCHES):
         batch = await _place_batch(db, clock)
         placed += batch
         if batch < BATCH:
             break
-    if signer is not None:
-        await sign_due(db, clock, signer)
-        await close_lost(db, clock, signer.verifier.name)
     return placed
 
 
 async def _place_batch(db: Database, clock: Clock) -> int:
     async with db.pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LEADER_LOCK):
-            return 0
-        if not await connection.fetchval("SELECT EXISTS (SELECT FROM audit_intake)"):
             return 0
         return await _place(connection, clock)
 

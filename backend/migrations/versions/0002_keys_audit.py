@@ -112,7 +112,6 @@ CREATE TABLE audit_checkpoint (
     note text NOT NULL,
     signed_at timestamptz NOT NULL
 );
-CREATE INDEX ix_audit_checkpoint_signed_at ON audit_checkpoint (signed_at);
 """
 
 

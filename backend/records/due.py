@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import dramatiq
+from redis.exceptions import RedisError
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -101,6 +102,6 @@ def send_run(broker: dramatiq.Broker, run_id: UUID) -> bool:
     try:
         broker.declare_queue(QUEUE)
         cast("Any", broker).enqueue(message)
-    except dramatiq.errors.BrokerError:
+    except (dramatiq.errors.BrokerError, RedisError, OSError):
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +14,7 @@ from backend.clock import MovableClock
 from backend.db import Database
 from backend.keys import Keyring, LocalRootKey
 from backend.records.service import RetentionDesk
-from backend.settings import DatabaseSettings
+from backend.settings import DatabaseSettings, Settings
 from tests.backend.records.city_of_records import Records
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -22,8 +23,14 @@ UNTIL_DUE = timedelta(days=91)
 
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> LocalRootKey:
-    return LocalRootKey.load(tmp_path_factory.mktemp("data"))
+def key_dir(settings: Settings) -> Path:
+    """The data directory whose root key wraps the keys in this module's database."""
+    return settings.data.dir
+
+
+@pytest.fixture(scope="module")
+def provider(key_dir: Path) -> LocalRootKey:
+    return LocalRootKey.load(key_dir)
 
 
 @pytest.fixture

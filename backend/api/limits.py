@@ -38,7 +38,7 @@ class AddressLimits:
         self._buckets[is_loopback(address)].take(address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/health/"):
+        if scope["type"] != "http" or _is_free(scope["path"]):
             await self._app(scope, receive, send)
             return
         services: Services = scope["litestar_app"].state.services
@@ -49,6 +49,11 @@ class AddressLimits:
                 await _refuse(send, problem)
                 return
         await self._app(scope, receive, send)
+
+
+def _is_free(path: str) -> bool:
+    """Nothing throttles an emergency, nor the telephone's answers to it."""
+    return path.startswith(("/health/", "/api/twilio/")) or path.endswith("/emergency")
 
 
 def _is_service(scope: Scope, services: Services) -> bool:

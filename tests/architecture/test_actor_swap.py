@@ -92,6 +92,15 @@ TABLE: dict[str, frozenset[str]] = {
     "GET /api/staff/audit": AUDITORS,
     "GET /api/staff/audit/{index}": AUDITORS,
     "GET /api/staff/audit/checkpoint": AUDITORS,
+    "GET /api/staff/retention/schedules": AUDITORS,
+    "PUT /api/staff/retention/schedules/{market}/{record_class}": AUDITORS,
+    "GET /api/staff/retention/runs": AUDITORS,
+    "POST /api/staff/retention/runs": AUDITORS,
+    "POST /api/staff/retention/runs/{run_id}/approve": AUDITORS,
+    "GET /api/staff/retention/holds": AUDITORS,
+    "POST /api/staff/retention/holds": AUDITORS,
+    "POST /api/staff/retention/holds/{hold_id}/release": AUDITORS,
+    "GET /api/staff/retention/report": AUDITORS,
 }
 SOCKETS: dict[str, frozenset[str]] = {"/ws/trips/{trip_id}/chat": TRAVELLERS}
 
@@ -130,9 +139,10 @@ def callers(tokens: Tokens) -> dict[str, str]:
 
 async def _try(client: httpx.AsyncClient, route: str, token: str) -> httpx.Response:
     method, path = route.split(" ")
-    for name in ("trip", "message", "user", "attempt", "case", "template", "incident"):
+    for name in ("trip", "message", "user", "attempt", "case", "template", "incident", "run", "hold"):
         path = path.replace("{" + name + "_id}", str(uuid4()))
-    path = path.replace("{index}", "0").replace("{path}", "openapi.json")
+    for name, value in {"index": "0", "path": "openapi.json", "market": "default", "record_class": "text"}.items():
+        path = path.replace("{" + name + "}", value)
     headers = bearer(token) if token else {}
     return await client.request(method, path, headers=headers, json=None if method == "GET" else {})
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from backend.clock import MovableClock
 from tests.backend.api_staff.ride import DANGEROUS, FLAGGED, HARMLESS, WITHHELD, Reviewer, Ride
-from tests.factories.tokens import Tokens
+from tests.factories.tokens import Tokens, bearer
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,28 @@ async def test_a_suspension_closes_every_chat_of_that_person_and_a_reversal_ends
     assert (again.status_code, again.json()["code"]) == (409, "case_closed")
     await asyncio.sleep(1.1)  # how long a process may go on believing what it read of somebody's standing
     assert (await ride.try_to_say("driver", HARMLESS)).status_code == 201
+
+
+async def test_a_suspended_person_loses_the_socket_and_keeps_the_emergency_button(
+    client: httpx.AsyncClient, ride: Ride, ann: Reviewer
+) -> None:
+    async with ride.line("driver") as phone:
+        await ride.say("driver", WITHHELD)
+        case = await _claimed(ann, ride)
+        assert (await ann.decide(case, "remove", person="suspend", duration_s=60)).status_code == 201
+        assert await phone.is_closed_within(2.5)
+    pressed = await client.post(
+        f"/api/trips/{ride.trip_id}/emergency",
+        json={"clientRequestId": str(uuid4()), "covert": True},
+        headers=bearer(ride.token("driver")),
+    )
+    assert pressed.status_code == 201, pressed.text
+    state = (await ann.get("/live")).json()
+    assert state["incidents"]["unacknowledged"] == 1
+    assert state["incidents"]["newest"]["trip_id"] == str(ride.trip_id)
+    listed = (await ann.get("/live-trips")).json()["items"]
+    assert listed[0]["trip_id"] == str(ride.trip_id)
+    assert listed[0]["risk_reasons"][0] == "incident_open"
 
 
 async def test_nobody_decides_a_case_twice(ride: Ride, ann: Reviewer) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.factories.tokens import Tokens, bearer
 
@@ -45,6 +46,17 @@ class Line:
         except TimeoutError:
             return True
         return False
+
+    async def is_closed_within(self, timeout_s: float) -> bool:
+        """Whether the product hangs up in this time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    await self._socket.recv()
+        except ConnectionClosed:
+            return True
+        except TimeoutError:
+            return False
 
 
 class Ride:

@@ -21,6 +21,9 @@ from backend.keys.root import KEY_BYTES
 MARKET = "all"
 RECORD_CLASS = "audit"
 MAC_BYTES = 16
+#: Opened audit keys that a process keeps (3 kB each), and for how long it may miss that one was destroyed elsewhere.
+_KEEP = 20_000
+_KEEP_S = 600.0
 
 _SELECT = """SELECT a.id, a.subject_mac, a.wrapped, a.kek_id, k.wrapped AS kek_wrapped, k.market, k.record_class, k.day
 FROM audit_key a JOIN keys.key_encryption_key k ON k.id = a.kek_id WHERE """
@@ -49,7 +52,7 @@ class AuditKeys:
     def __init__(self, db: Database, keyring: Keyring, clock: Clock) -> None:
         self._db, self._keyring, self._clock = db, keyring, clock
         self._index_key = keyring.sealer("audit-index").mac(b"blind index")
-        self._kept: KeyCache[tuple[str, int], AuditKey] = KeyCache(50_000, 600.0)
+        self._kept: KeyCache[tuple[str, int], AuditKey] = KeyCache(_KEEP, _KEEP_S)
 
     def mac(self, kind: bytes, value: bytes) -> bytes:
         """The blind index of an id (keyed BLAKE2b, RFC 7693): 16 bytes that say nothing without the root key."""

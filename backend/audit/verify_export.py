@@ -11,7 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from backend.audit.export import FORMAT, VERSION, CheckpointLine, EndLine, Header, PrivateLine, TileLine, encode_line
-from backend.audit.leaf import SALT_BYTES, Leaf, commit
+from backend.audit.leaf import COMMITMENT_BYTES, SALT_BYTES, commit
 from backend.audit.note import NoteError, VerifierKey
 from backend.audit.report import Report
 from backend.audit.tiles import Tile
@@ -126,14 +126,13 @@ def verify_export(file: BinaryIO, *, key: VerifierKey | None = None, kept_elsewh
 def _verify(reader: _ExportReader, report: Report, key: VerifierKey | None, kept_elsewhere: Sequence[str]) -> Report:
     header = reader.header()
     check = LogCheck(_key(header, key, report), report)
-    #: Commitments are only kept for files with private parts; which those are is known at the end.
-    leaves: list[bytes] = []
+    commitments = bytearray()
     for index, data in enumerate(reader.leaves(header.size)):
         leaf = check.add(index, data)
-        leaves.append(bytes.fromhex(leaf.c) if isinstance(leaf, Leaf) else b"")
+        commitments += bytes(COMMITMENT_BYTES) if leaf is None else bytes.fromhex(leaf.c)
     reader.rest()
     for index, salted in reader.private:
-        _check_private(index, salted, leaves, report)
+        _check_private(index, salted, commitments, report)
     return check.finish(Anchors(tiles=reader.tiles, notes=reader.notes, kept_elsewhere=kept_elsewhere))
 
 
@@ -152,10 +151,11 @@ def _key(header: Header, given: VerifierKey | None, report: Report) -> VerifierK
     return given
 
 
-def _check_private(index: int, salted: bytes, commitments: Sequence[bytes], report: Report) -> None:
-    if not 0 <= index < len(commitments):
+def _check_private(index: int, salted: bytes, commitments: bytearray, report: Report) -> None:
+    expected = commitments[index * COMMITMENT_BYTES : (index + 1) * COMMITMENT_BYTES] if index >= 0 else b""
+    if not expected:
         report.add("tampered", "private_added", f"there is a private part for entry {index}, which is not there", index)
-    elif commit(salted[:SALT_BYTES], salted[SALT_BYTES:]) != commitments[index]:
+    elif commit(salted[:SALT_BYTES], salted[SALT_BYTES:]) != bytes(expected):
         text = f"the private part of entry {index} is not what its leaf commits to"
         report.add("tampered", "private_broken", text, index)
     else:

@@ -23,8 +23,8 @@ from backend.keys.endings import at_end
 from backend.keys.root import KEY_BYTES, KeyProvider
 from backend.keys.wrapping import KekStore, Scope
 
-#: Opened data keys that a process keeps, and for how long it may miss that one was destroyed elsewhere.
-CACHE_SIZE = 50_000
+#: Opened data keys that a process keeps (3 kB each), and for how long it may miss that one was destroyed elsewhere.
+CACHE_SIZE = 20_000
 CACHE_LIFE_S = 600.0
 
 _Owner = tuple[UUID, UUID]

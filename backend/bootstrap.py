@@ -21,6 +21,7 @@ from backend.clock import Clock, SystemClock
 from backend.db import Database
 from backend.keys import Keyring, LocalRootKey
 from backend.messages.access import access_missed
+from backend.messages.epoch import check_epoch
 from backend.messages.service import ChatWriter
 from backend.messages.templates import TemplateBook
 from backend.messages.views import TripViews
@@ -80,6 +81,7 @@ async def build(
     await db.open()
     try:
         services = assemble(settings, clock, db, redis, broker or cast("RedisBroker", own_broker), producer)
+        await check_epoch(db.pool, settings.data.dir)
         await services.hub.start(_filler(services))
         services.hub.on_control(_listener(services))
         try:
@@ -151,6 +153,8 @@ def _listener(services: Services) -> Any:
         if control.kind == "templates_changed":
             services.templates.forget()
             return
+        if control.kind == "keys_destroyed":
+            services.keyring.clear()
         if control.trip_id is not None:
             services.views.forget(control.trip_id)
         if control.user_id is not None or control.kind == "token_revoked":

@@ -14,6 +14,7 @@ from backend.audit.note import Signer
 from backend.audit.sequencing import run_once
 from backend.bootstrap import build
 from backend.escalation import due as escalation_due
+from backend.messages.epoch import note_epoch
 from backend.pipeline.services import Services
 from backend.records import due as records_due
 from backend.settings import Settings
@@ -43,7 +44,13 @@ def loops(settings: Settings) -> tuple[Loop, ...]:
         Loop("escalation", 0.5, escalation_due.run_due),
         Loop("audit", settings.audit.interval_ms / 1000, sequence),
         Loop("records", 5.0, records_due.run_due),
+        Loop("epoch", 5.0, _note_epoch),
     )
+
+
+async def _note_epoch(services: Services) -> int:
+    await note_epoch(services.pool, services.settings.data.dir)
+    return 0
 
 
 async def _supervise(loop: Loop, services: Services, stopping: asyncio.Event) -> None:

@@ -210,10 +210,22 @@ class StaffApi(Door):
         return self.ask(Page[Schedule], "GET", "/retention/schedules")
 
     def save_schedule(
-        self, market: str, record_class: str, *, minimum_days: int, maximum_days: int, basis: str
+        self,
+        market: str,
+        record_class: str,
+        *,
+        minimum_days: int,
+        maximum_days: int,
+        basis: str,
+        regulator_reference: str = "",
     ) -> Schedule:
-        """Change one line of the schedule."""
-        body = {"minimum_days": minimum_days, "maximum_days": maximum_days, "basis": basis}
+        """Change one line of the schedule; trips made from now on follow it."""
+        body = {
+            "minimum_days": minimum_days,
+            "maximum_days": maximum_days,
+            "basis": basis,
+            "regulator_reference": regulator_reference,
+        }
         return self.ask(Schedule, "PUT", f"/retention/schedules/{market}/{record_class}", body)
 
     def runs(self) -> Page[RetentionRun]:
@@ -224,15 +236,19 @@ class StaffApi(Door):
         """Start a disposition run, or only count what it would dispose of."""
         return self.ask(RetentionRun, "POST", "/retention/runs", {"dry_run": dry_run})
 
+    def approve_run(self, run_id: str) -> RetentionRun:
+        """One of the two approvals of a run that is far from the usual."""
+        return self.ask(RetentionRun, "POST", f"/retention/runs/{run_id}/approve")
+
     def holds(self) -> Page[LegalHold]:
         """Legal holds, released ones too."""
         return self.ask(Page[LegalHold], "GET", "/retention/holds")
 
     def place_hold(self, fields: dict[str, Any]) -> LegalHold:
-        """Suspend disposition of a trip, a person, or a market's record class."""
+        """Suspend disposition of a trip, a person, a case or a market: `scope`, the id of that, `reason`."""
         return self.ask(LegalHold, "POST", "/retention/holds", fields)
 
-    def release_hold(self, hold_id: str, reason: str = "") -> LegalHold:
+    def release_hold(self, hold_id: str, reason: str) -> LegalHold:
         """Let disposition go on."""
         return self.ask(LegalHold, "POST", f"/retention/holds/{hold_id}/release", {"reason": reason})
 

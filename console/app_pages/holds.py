@@ -9,7 +9,6 @@ from console.format import moment, short
 from console.frame import do, loading
 from console.session import Desk
 from console.wire import LegalHold
-from console.words import code_words
 
 COLUMNS = (
     Column("what", "Holds"),
@@ -18,7 +17,7 @@ COLUMNS = (
     Column("by", "By"),
     Column("state", "State"),
 )
-SCOPES = {"trip": "a trip", "user": "a person", "market": "a market"}
+SCOPES = {"trip": "a trip", "user": "a person", "case": "a case", "market": "a market"}
 
 
 def holds(desk: Desk, may_place: bool) -> None:
@@ -58,7 +57,7 @@ def _what(item: LegalHold) -> str:
         return f"trip {short(item.trip_id)}"
     if item.user_id:
         return f"person {short(item.user_id)}"
-    return " ".join(part for part in (item.market or item.scope, code_words(item.record_class or "")) if part)
+    return f"case {short(item.case_id)}" if item.case_id else f"market {item.market}"
 
 
 def _place(desk: Desk) -> None:
@@ -73,7 +72,7 @@ def _place(desk: Desk) -> None:
     if not ref.strip() or not reason.strip():
         st.error("A hold needs what it covers and a reason.")
         return
-    field = {"trip": "trip_id", "user": "user_id", "market": "market"}[scope]
+    field = "market" if scope == "market" else f"{scope}_id"
     fields = {"scope": scope, field: ref.strip(), "reason": reason.strip()}
     do("place the hold", lambda: desk.api.place_hold(fields), "The hold is in force.")
     st.rerun()
@@ -87,6 +86,11 @@ def _release(desk: Desk, items: list[LegalHold]) -> None:
         st.markdown("**Release a hold**")
         ref = st.selectbox("Hold", list(names), key="h-release", format_func=names.__getitem__)
         reason = st.text_input("Reason", key="h-release-reason", max_chars=300)
-        if st.form_submit_button("Release"):
-            do("release the hold", lambda: desk.api.release_hold(ref, reason.strip()), "The hold is released.")
-            st.rerun()
+        released = st.form_submit_button("Release")
+    if not released:
+        return
+    if not reason.strip():
+        st.error("A hold ends for a reason; write it down.")
+        return
+    do("release the hold", lambda: desk.api.release_hold(ref, reason.strip()), "The hold is released.")
+    st.rerun()

@@ -9,13 +9,13 @@ import streamlit as st
 from console.app_pages.holds import holds
 from console.components import Column, Row, chip, table
 from console.format import moment, now, span
-from console.frame import do, loading, show_notice
-from console.roles import may
+from console.frame import do, loading, moved, rerun_if_moved, show_notice
+from console.roles import RECORDS, may
 from console.session import Desk
 from console.wire import RetentionRun, Schedule
 from console.words import code_words
 
-KEEPERS = frozenset({"compliance", "admin"})
+WAITS = "awaiting_approval"
 SCHEDULE = (
     Column("market", "Market"),
     Column("record_class", "Record class"),
@@ -42,7 +42,7 @@ def show(desk: Desk) -> None:
     with runs:
         _runs(desk)
     with held:
-        holds(desk, may(desk.account.role, KEEPERS))
+        holds(desk, may(desk.account.role, RECORDS))
     with report:
         _report(desk)
 
@@ -56,7 +56,7 @@ def _schedule(desk: Desk) -> None:
             [_line(item) for item in items],
             empty="No schedule yet. Each market gets one line for each record class when it is set up.",
         )
-        if items and may(desk.account.role, KEEPERS):
+        if items and may(desk.account.role, RECORDS):
             _change(desk, items)
 
 
@@ -83,6 +83,7 @@ def _change(desk: Desk, items: list[Schedule]) -> None:
         low = left.number_input("Kept at least (days)", 0, 36_500, item.minimum_days, key=f"r-min-{ref}")
         high = right.number_input("Gone after (days)", 0, 36_500, item.maximum_days, key=f"r-max-{ref}")
         basis = st.text_input("Legal basis", item.basis, key=f"r-basis-{ref}", max_chars=300)
+        law = st.text_input("Reference of the law", item.regulator_reference, key=f"r-law-{ref}", max_chars=200)
         saved = st.form_submit_button("Save this line", type="primary")
     if not saved:
         return
@@ -92,15 +93,20 @@ def _change(desk: Desk, items: list[Schedule]) -> None:
     do(
         "save the line",
         lambda: desk.api.save_schedule(
-            item.market, item.record_class, minimum_days=low, maximum_days=high, basis=basis.strip()
+            item.market,
+            item.record_class,
+            minimum_days=low,
+            maximum_days=high,
+            basis=basis.strip(),
+            regulator_reference=law.strip(),
         ),
-        f"Saved {ref}. It counts for trips from now on.",
+        f"Saved {ref}. Trips made from now on follow it.",
     )
     st.rerun()
 
 
 def _runs(desk: Desk) -> None:
-    if may(desk.account.role, KEEPERS):
+    if may(desk.account.role, RECORDS):
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Dry run", key="r-dry", type="primary"):
                 _start(desk, dry_run=True)
@@ -113,13 +119,30 @@ def _runs(desk: Desk) -> None:
 
 @st.fragment(run_every=3.0)
 def _run_table(desk: Desk) -> None:
+    rerun_if_moved()
+    show_notice()
     with loading("the runs"):
-        rows = [_run(item, desk) for item in desk.api.runs().items]
+        items = desk.api.runs().items
+        for item in items:
+            if item.status == WAITS and may(desk.account.role, RECORDS):
+                _approval(desk, item)
+        rows = [_run(item, desk) for item in items]
         table("runs", RUNS, rows, empty="No run yet. One starts each day, and each appears here.", height=420)
 
 
+def _approval(desk: Desk, item: RetentionRun) -> None:
+    """A run far from the usual waits for two people."""
+    planned = sum(item.counts.values())
+    usual = "unknown" if item.expected is None else f"{item.expected:.0f}"
+    st.warning(f"The run of {item.for_date} is unusual: {planned} rows, usual {usual}. It waits for two approvals.")
+    if st.button(f"Approve it ({len(item.approvals)} of 2)", key=f"r-approve-{item.id}"):
+        do("approve the run", lambda: desk.api.approve_run(item.id), "Your approval is recorded.")
+        moved()
+        st.rerun()
+
+
 def _start(desk: Desk, *, dry_run: bool) -> None:
-    with st.spinner("Counting" if dry_run else "Disposing of what is due"):
+    with st.spinner("Planning what is due"):
         do("start the run", lambda: desk.api.start_run(dry_run=dry_run), "Dry run made." if dry_run else "Run started.")
     st.rerun()
 

@@ -46,34 +46,38 @@ class Schedule(msgspec.Struct, frozen=True):
     minimum_days: int
     maximum_days: int
     basis: str = ""
+    regulator_reference: str = ""
     disposition: str = ""
     updated_at: datetime | None = None
 
 
 class RetentionRun(msgspec.Struct, frozen=True):
-    """A disposition run, or a dry run of one; counts are records."""
+    """A disposition run, or a dry run of one; counts are rows. `approvals` says who has approved an unusual one."""
 
     id: str
     dry_run: bool = False
+    kind: str = ""
     status: str = ""
+    for_date: date | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     counts: dict[str, int] = {}
+    expected: float | None = None
+    approvals: list[str] = []
 
 
 class LegalHold(msgspec.Struct, frozen=True):
-    """A hold that suspends disposition of what it covers."""
+    """A hold that suspends disposition of what it covers; one of the ids or `market` says what that is."""
 
     id: str
     scope: str = ""
     reason: str = ""
     trip_id: str | None = None
     user_id: str | None = None
+    case_id: str | None = None
     market: str | None = None
-    record_class: str | None = None
+    review_on: date | None = None
     placed_at: datetime | None = None
     placed_by: str | None = None
     released_at: datetime | None = None
     released_by: str | None = None
-    first_day: date | None = None
-    last_day: date | None = None

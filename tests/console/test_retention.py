@@ -41,6 +41,7 @@ def test_a_hold_on_a_trip_is_placed_and_released(
     assert hold.released_at is None
 
     page.selectbox(key="h-release").set_value(hold.id)
+    page.text_input(key="h-release-reason").set_value("settled")
     next(button for button in page.button if button.label == "Release").click().run()
     assert next(item for item in staff("compliance").holds().items if item.id == hold.id).released_at
 
@@ -52,8 +53,8 @@ def test_the_report_of_a_period_is_prepared_for_download(open_page: OpenPage) ->
     assert not page.error
 
 
-def test_a_lead_reads_and_changes_nothing(open_page: OpenPage) -> None:
+def test_a_hold_without_a_reason_is_not_placed(open_page: OpenPage) -> None:
     page = open_page("retention", role="lead")
-    assert elements(page)["schedule"]["rows"]
-    assert "Save this line" not in {button.label for button in page.button}
-    assert shown(page)
+    page.text_input(key="h-ref").set_value("default")
+    next(button for button in page.button if button.label == "Place the hold").click().run()
+    assert "needs what it covers and a reason" in shown(page)

@@ -261,12 +261,15 @@ def test_a_dry_run_is_listed(as_: As) -> None:
     run = api.start_run(dry_run=True)
     assert run.dry_run
     assert run.id in {item.id for item in api.runs().items}
+    with pytest.raises(ApiError) as refused:  # only a run that is far from the usual waits for an approval
+        api.approve_run(run.id)
+    assert refused.value.status in {404, 409}
 
 
 def test_a_hold_is_placed_and_released(world: World, as_: As) -> None:
     api = as_("compliance")
     trip = world.trip()
-    hold = api.place_hold({"trip_id": str(trip.id), "reason": "court 12/7"})
+    hold = api.place_hold({"scope": "trip", "trip_id": str(trip.id), "reason": "court 12/7"})
     assert (hold.trip_id, hold.reason, hold.released_at) == (str(trip.id), "court 12/7", None)
     assert hold.id in {item.id for item in api.holds().items}
     assert api.release_hold(hold.id, "settled").released_at

@@ -7,7 +7,7 @@ import re
 
 from moderation.lexicon import Lexicon
 from moderation.normalise_folded import Folder
-from moderation.normalise_plain import plain
+from moderation.normalise_plain import MIXED, fold_scripts, plain
 from moderation.normalise_tables import MatchTable
 from moderation.spans import Mapped
 
@@ -41,14 +41,17 @@ class Normaliser:
     """Makes views. `lexicon` holds the words that disguises are resolved to."""
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
-        self._folder = Folder(lexicon or Lexicon())
         self._table = MatchTable()
+        self._folder = Folder(lexicon or Lexicon(), self._settle)
 
     def view(self, text: str) -> View:
         """Read `text` (any string) in all three ways."""
         seen = plain(text)
         match = self._match(seen)
         return View(text, seen, match, self._folder.fold(match, text))
+
+    def _settle(self, mapped: Mapped) -> Mapped:
+        return self._match(fold_scripts(mapped)) if MIXED.search(mapped.text) else mapped
 
     def _match(self, seen: Mapped) -> Mapped:
         form = self.match_form(seen.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from moderation import normalise_tables as tables
 from moderation.lexicon import Lexicon
@@ -39,8 +39,10 @@ _MAX_ROUNDS = 4
 class Folder:
     """Folds what `plain` returned. Idempotent; ordinary text comes back as the very same object."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, settle: Callable[[Mapped], Mapped]) -> None:
         self._lexicon = lexicon
+        # Joined letters may make a word of two scripts: the plain reading's rules hold for it as well.
+        self._settle = settle
 
     def fold(self, mapped: Mapped, original: str) -> Mapped:
         """Return the folded text; `original` is needed for the case of encoded words."""
@@ -48,7 +50,7 @@ class Folder:
             mapped = _decode(mapped, original)
         for _ in range(_MAX_ROUNDS):
             before = mapped.text
-            mapped = self._once(mapped)
+            mapped = self._once(mapped if mapped.text.isascii() else self._settle(mapped))
             if mapped.text == before:
                 break
         return mapped

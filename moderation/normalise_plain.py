@@ -16,7 +16,7 @@ _EVERYDAY = re.compile(
     r"’‘“”«»–—…№°₸₽€"
     r"\u2600-\u2775\u2794-\u27BF\U0001F300-\U0001F3FA\U0001F400-\U0001FAFF]*"
 )
-_MIXED = re.compile(rf"[a-z][{tables.CYRILLIC}]|[{tables.CYRILLIC}][a-z]")
+MIXED = re.compile(rf"[a-z][{tables.CYRILLIC}{tables.GREEK}]|[{tables.CYRILLIC}{tables.GREEK}][a-z]|[ѕјԁԛԝӏ]")
 _WORD = re.compile(r"[^\W\d_]+")
 _FOREIGN = re.compile(rf"[{tables.CYRILLIC}{tables.GREEK}]")
 _MAX_ROUNDS = 4
@@ -28,7 +28,7 @@ def plain(text: str) -> Mapped:
         lower = text.lower()
         if not text.isascii():
             lower = lower.translate(tables.TYPOGRAPHIC)
-        if len(lower) == len(text) and (text.isascii() or not _MIXED.search(lower)):
+        if len(lower) == len(text) and (text.isascii() or not MIXED.search(lower)):
             return Mapped(lower)
     return _slow(text)
 
@@ -37,7 +37,7 @@ def _slow(text: str) -> Mapped:
     mapped = Mapped(text)
     for _ in range(_MAX_ROUNDS):
         before = mapped.text
-        mapped = _fold_scripts(_readable(mapped))
+        mapped = fold_scripts(_readable(mapped))
         if mapped.text == before:
             break
     return mapped
@@ -92,14 +92,14 @@ def _keeps_marks(before: list[str]) -> bool:
     return before[-1].isalpha() and ord(before[-1][-1]) >= 0x0590 and not 0x1E00 <= ord(before[-1][-1]) <= 0x1FFF
 
 
-def _fold_scripts(mapped: Mapped) -> Mapped:
+def fold_scripts(mapped: Mapped) -> Mapped:
     """Write each word of mixed scripts in the one it is meant in; whole Russian and Kazakh words stay as they are."""
     if not _FOREIGN.search(mapped.text):
         return mapped
     words = _WORD.findall(mapped.text)
     message_lead = _sure_lead(mapped.text)
     mapped = mapped.rewrite(_WORD, lambda match: _one_script(match[0], message_lead))
-    deceived = any(set(word) & tables.DECEIVING or _is_mixed(word) for word in words)
+    deceived = any(set(word) & tables.DECEIVING or _is_fake_latin(word, message_lead) for word in words)
     if not deceived or any(set(word) & tables.ONLY_CYRILLIC for word in words if not _is_mixed(word)):
         return mapped
     # Somebody disguises Latin words and writes no Cyrillic one: words wholly of lookalikes are Latin too.
@@ -121,11 +121,15 @@ def _sure_lead(text: str) -> int:
     return latin - sum(char in tables.ONLY_CYRILLIC for char in text)
 
 
+def _is_fake_latin(word: str, message_lead: int) -> bool:
+    """Whether a word of two scripts is Latin: by its own sure letters, then the message's, then its majority."""
+    return _is_mixed(word) and (_sure_lead(word) or message_lead or _latin_lead(word)) > 0
+
+
 def _one_script(word: str, message_lead: int) -> Replacement:
     if not _is_mixed(word):
         return None
-    # The word's own sure letters, then the message's, then the majority in the word.
-    if (_sure_lead(word) or message_lead or _latin_lead(word)) > 0:
+    if _is_fake_latin(word, message_lead):
         return "".join(
             tables.CYRILLIC_TO_LATIN.get(char)
             or tables.CYRILLIC_LOOSE_TO_LATIN.get(char)

@@ -72,6 +72,7 @@ class MatchTable(dict[int, str]):
         else:
             base = unicodedata.normalize("NFD", char)[0]
             folded = base if base.isalpha() and not 0xAC00 <= code <= 0xD7A3 else char
+            folded = _KAZAKH.get(folded, folded)
         self[code] = folded
         return folded
 

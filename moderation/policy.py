@@ -48,8 +48,8 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Milliseconds of wall time after which an answer counts as late."""
 
-    signal: Positive = 50.0
-    classifier: Positive = 100.0
+    signal: Positive = 250.0
+    classifier: Positive = 250.0
 
 
 class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

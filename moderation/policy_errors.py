@@ -9,6 +9,7 @@ from typing import Protocol
 from moderation.codes import LABELS, SIGNAL_CODES
 
 _PATH = re.compile(r"^(?P<fault>.*?) - at `(?P<path>[^`]*)`$", re.DOTALL)
+_FIELD = re.compile(r"(?:unknown|missing required) field `([^`]+)`")
 _HINTS = {
     "outcome": 'one of "allow", "mask", "quarantine", "reject"',
     "flags": 'a list of "review" and "urgent"',
@@ -40,12 +41,14 @@ class HasTiers(Protocol):
 def locate(name: str, text: str, message: str) -> PolicyError:
     """Turn a validation message ("... - at `$.signals.phone[0].at`") into an error with the line of that key."""
     found = _PATH.match(message)
-    if not found:
-        return PolicyError(name, message)
-    keys = [key for key in re.split(r"[.\[\]$]+", found["path"]) if key and not key.isdigit() and key != "..."]
+    fault, path = (found["fault"], found["path"]) if found else (message, "$")
+    keys = [key for key in re.split(r"[.\[\]$]+", path) if key and not key.isdigit() and key != "..."]
+    extra = _FIELD.search(fault)
+    if extra:
+        keys.append(extra[1])
     last = keys[-1] if keys else ""
     hint = f"; it should be {_HINTS[last]}" if last in _HINTS else ""
-    return PolicyError(name, f"{'.'.join(keys) or 'the file'}: {found['fault']}{hint}", _line(text, keys), last or None)
+    return PolicyError(name, f"{'.'.join(keys) or 'the file'}: {fault}{hint}", _line(text, keys), last or None)
 
 
 def _line(text: str, keys: list[str]) -> int | None:

@@ -29,11 +29,35 @@ SEED = 20261122
 AUGMENTED_SHARE = 0.12
 EPOCHS = 6
 
-_COMMENTS = ("jigsaw_train_binary", "jigsaw_train_6label", "wikidetox_1492", "jigsaw_train_neg", "wiki_context_gn", "wiki_context_gc")
+_COMMENTS = (
+    "jigsaw_train_binary",
+    "jigsaw_train_6label",
+    "jigsaw_train_neg",
+    "wikidetox_1492",
+    "wiki_context_gn",
+    "wiki_context_gc",
+)
 _HATE = ("dynahate", "stormfront_vicomtech", "edos", "measuring_hate_speech", "hatemoji_build")
+_RUSSIAN = ("ru_vk_distorted", "ru_vk_distorted_corrected")
 # Hate sets say hateful or not, which is the business of `identity_attack`; for toxicity they only whisper.
-TOXICITY_WEIGHTS = dict.fromkeys(_COMMENTS, 3.0) | dict.fromkeys(_HATE, 0.1) | {"own": 6.0}
+TOXICITY_WEIGHTS = (
+    dict.fromkeys(_COMMENTS, 3.0) | dict.fromkeys(_HATE, 0.03) | dict.fromkeys(_RUSSIAN, 5.0) | {"own": 6.0}
+)
 OTHER_WEIGHTS = {"own": 4.0, "identity_templates": 2.0}
+# One comment in ten is toxic in the comment sets, one in two in the others.
+TOXIC_COMMENT_WEIGHT = 3.0
+ALPHA = {"toxicity": 8e-6}
+DEFAULT_ALPHA = 3e-6
+
+
+def row_weights(rows: Sequence[Row], head: str) -> npt.NDArray[np.float32]:
+    """Return what each row counts for a head, shape [rows]."""
+    if head != "toxicity":
+        return np.array(source_weights(rows, OTHER_WEIGHTS), np.float32)
+    weights = np.array(source_weights(rows, TOXICITY_WEIGHTS), np.float32)
+    toxic_comments = [row.source in _COMMENTS and row.labels.get("toxicity") == 1 for row in rows]
+    weights[toxic_comments] *= TOXIC_COMMENT_WEIGHT
+    return weights
 
 
 def held_out(rows: Sequence[Row]) -> npt.NDArray[np.bool_]:
@@ -68,14 +92,13 @@ def train(data: Path, out: Path) -> None:
     heads: list[Head] = []
     for head in HEADS:
         numbers, labels = known(rows, head)
-        weights = source_weights(rows, TOXICITY_WEIGHTS if head == "toxicity" else OTHER_WEIGHTS)
         heads.append(
             fit_head(
                 everything[numbers],
                 np.array(labels, np.int8),
-                np.array(weights, np.float32)[numbers],
+                row_weights(rows, head)[numbers],
                 apart[numbers],
-                alpha=6e-6 if head == "toxicity" else 3e-6,
+                alpha=ALPHA.get(head, DEFAULT_ALPHA),
                 epochs=EPOCHS,
                 seed=SEED,
             )

@@ -43,7 +43,7 @@ def data_directory(chosen: argparse.Namespace, data_dir: Path | None) -> Generat
     settings = read_settings(data_dir, with_runtime=False)
     directory = make_ephemeral() if chosen.ephemeral else settings.data.dir
     try:
-        embedded = not settings.database.url
+        embedded = not (settings.database.url and settings.redis.url)
         make_data_directory(directory, engine_user(directory / "postgres") if embedded else None)
         lock = Lock(directory)
         lock.take()

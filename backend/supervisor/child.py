@@ -18,7 +18,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 #: A child that lived this long starts again with the first pause.
 WELL_AFTER_S = 20.0
 FIRST_START_TRIES = 4
-READY_POLL_S = 0.05
+READY_POLL_S = 0.1
 LONGEST_LINE = 16 * 1024
 
 
@@ -59,7 +59,7 @@ class Child:
                 return
             if attempt < FIRST_START_TRIES:
                 await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
-        words = next((line for line in reversed(self._last) if line), "nothing")
+        words = next((line for line in reversed(self._last) if line and not self._is_noise(line)), "nothing")
         raise StartError(f"{self.spec.name} does not start; its last words: {words[:300]}")
 
     async def keep(self) -> None:
@@ -152,8 +152,11 @@ class Child:
     def _hear(self, line: bytes) -> None:
         text = line[:LONGEST_LINE].decode(errors="replace").rstrip()
         self._last.append(text)
-        if not any(noise in text for noise in self.spec.mute):
+        if not self._is_noise(text):
             self._output.relay(self.spec.name, text)
+
+    def _is_noise(self, line: str) -> bool:
+        return any(noise in line for noise in self.spec.mute)
 
     async def _wait_ready(self) -> bool:
         deadline = time.monotonic() + self.spec.ready_within_s

@@ -85,7 +85,7 @@ def _steps(directory: Path) -> Iterator[Path]:
 
 
 def make_data_directory(directory: Path, user: EngineUser | None) -> None:
-    """Make the data directory and missing parents: ours alone, and walkable (not listable) for the engines' user.
+    """Make the data directory and missing parents: ours alone; root's are walkable (not listable) for the engines.
 
     Raises SettingError when that user cannot get there; nothing has been made then. What exists stays as it is.
     """
@@ -93,7 +93,7 @@ def make_data_directory(directory: Path, user: EngineUser | None) -> None:
     for step in _steps(directory):
         if not step.exists():
             step.mkdir()
-            step.chmod(0o711 if user else 0o700)
+            step.chmod(0o711 if user or os.geteuid() == 0 else 0o700)
 
 
 def make_engine_directory(directory: Path, user: EngineUser | None) -> None:

@@ -112,7 +112,10 @@ class Up:
         from backend.migrations import migrate  # slow to import; the engines start meanwhile
         from backend.supervisor.seed import seed
 
-        await migrate(url)
+        try:
+            await migrate(url)
+        except OSError as error:
+            raise ProblemError("unavailable", f"PostgreSQL is not reachable: {error}") from error
         if not simulated_phones:
             return []
         return await seed(load(env, data_dir=self._options.data_dir, with_runtime=False))
@@ -131,12 +134,12 @@ class Up:
     async def _start_stage(self, specs: Sequence[ChildSpec]) -> None:
         stage = [Child(spec, self._output, leash_fd=self._leash_read, changed=self._write_runtime) for spec in specs]
         self._children.append(stage)
+        starting = [asyncio.ensure_future(child.start()) for child in stage]
         try:
-            async with asyncio.TaskGroup() as group:
-                for child in stage:
-                    group.create_task(child.start())
-        except* StartError as errors:
-            raise errors.exceptions[0] from None
+            await asyncio.gather(*starting)
+        finally:
+            for one in starting:
+                one.cancel()
         self._keepers += [asyncio.ensure_future(child.keep()) for child in stage]
 
     def _write_runtime(self) -> None:

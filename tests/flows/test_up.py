@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from backend.settings import is_running
+from backend.supervisor.engines import running
 from tests.factories.tokens import bearer
 
 pytestmark = pytest.mark.timeout(240)
@@ -127,6 +128,8 @@ def place() -> Generator[Path]:
 def kill_each_child(up: Up) -> None:
     for name, pid in up.pids().items():
         os.kill(pid, signal.SIGKILL)
+        if name.startswith("api"):  # what waits at the shared socket is served by the other one
+            assert httpx.get(f"{up.url('API')}/health/live", timeout=10, trust_env=False).status_code == 200
         until(lambda name=name, pid=pid: up.pids().get(name) not in (None, pid), BACK_WITHIN_S, f"{name} stays away")
         until(lambda name=name: f"{name} is back" in up.said(), BACK_WITHIN_S, f"{name} is not well: {up.said()}")
         until(up.is_well, BACK_WITHIN_S, f"not ready after {name} was killed: {up.said()}")
@@ -247,3 +250,24 @@ def test_a_taken_port_is_named_with_its_flag(place: Path) -> None:
         done = tripwarden("up", "--data-dir", str(place / "data"), "--port", port)
     assert done.returncode == 2
     assert f"--port: port {port} is in use" in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_one_line_and_leaves_nothing(place: Path) -> None:
+    nowhere = "postgresql://u:hunter2@127.0.0.1:1/d"
+    done = tripwarden("up", "--data-dir", str(place / "data"), "--port", "0", TRIPWARDEN_DATABASE_URL=nowhere)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("tripwarden: PostgreSQL is not reachable")
+    assert "hunter2" not in done.stdout + done.stderr
+    assert_all_gone([], place / "data")
+
+
+def test_an_engine_that_does_not_start_is_named_with_its_last_words(place: Path, redis_url: str) -> None:
+    data_dir = place / "data"
+    with running(data_dir):
+        pass
+    (data_dir / "postgres" / "data" / "PG_VERSION").write_text("9\n")
+    done = tripwarden("up", "--data-dir", str(data_dir), "--port", "0", "--no-console", TRIPWARDEN_REDIS_URL=redis_url)
+    assert done.returncode == 1
+    assert "postgres does not start" in done.stderr
+    assert "FATAL" in done.stderr
+    assert_all_gone([], data_dir)

@@ -59,9 +59,9 @@ def test_csv_holds_the_same_figures_one_a_line() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(REPORT).decode())))
     figures = {row["figure"]: row["value"] for row in rows if row["section"] == "class"}
     facts = json.loads(as_json(REPORT))["classes"][0]
-    assert {
-        name: str(value) for name, value in facts.items() if name not in ("market", "record_class", "overdue_reason")
-    } == {name: value for name, value in figures.items() if name != "overdue_reason"}
+    for name, value in facts.items():
+        if name not in ("market", "record_class", "overdue_reason"):
+            assert figures[name] == str(value)
 
 
 def test_no_cell_is_a_formula() -> None:

@@ -20,7 +20,7 @@ from backend.errors import ProblemError
 from backend.i18n import system_line
 from backend.keys import SYSTEM_SENDER, Keyring, body_aad
 from backend.messages.access import opened
-from backend.messages.models import TripEvent, TripMessage
+from backend.messages.models import TripEvent, TripMessage, TripVerdict
 from backend.messages.receipts import Marks
 from backend.messages.wire import Opened, message_frame, plain_frame
 from backend.realtime import AUDIENCES, Audience, ChatEvent, Numbered
@@ -97,10 +97,13 @@ class ChatWriter:
         return await self._plain(session, trip_id, "emergency", {"reporterId": str(reporter_id)}, audience)
 
     async def release(self, session: AsyncSession, trip_id: UUID, message_id: UUID) -> ChatEvent:
-        """Let a quarantined message go: the reader gets it under a number of their own."""
-        row = await self._locked(session, trip_id, message_id, "quarantined")
+        """Let a quarantined message go: the reader gets it under a number of their own. A removed one is given back."""
+        row = await self._locked(session, trip_id, message_id, "quarantined", "removed")
         view = await self._view(session, trip_id)
-        return await self._change(session, view, row, "released", "delivered")
+        # Starred out before it was removed: it comes back as the reader had it. (Of a template it is the translation.)
+        starred = row.reader_body is not None and row.message_type == "text"
+        row.reason = None
+        return await self._change(session, view, row, "released", "masked" if starred else "delivered")
 
     async def mask(
         self, session: AsyncSession, trip_id: UUID, message_id: UUID, spans: Sequence[tuple[int, int]] = ()
@@ -139,9 +142,11 @@ class ChatWriter:
         self, session: AsyncSession, view: TripView, row: TripMessage, kind: str, status: str
     ) -> ChatEvent:
         """Number and store a change of a message, audit it, and build its event."""
+        # A side that has no number of a message that was not withheld was never to see it: a covert call for help.
+        to_all = kind != "removed" and await self._was_withheld(session, view, row)
         shown: set[Audience] = set()
         for side, seq in zip(AUDIENCES, (row.seq_driver, row.seq_customer), strict=True):
-            if seq is not None or kind != "removed":
+            if seq is not None or to_all:
                 shown.add(side)
         now = self._clock.now()
         numbers = await self._number(session, view, frozenset(shown), kind, row.id, None, now)
@@ -159,6 +164,13 @@ class ChatWriter:
             ),
         )
         return _about(view, kind, await opened(self._keyring, vars(row)), numbers)
+
+    async def _was_withheld(self, session: AsyncSession, view: TripView, row: TripMessage) -> bool:
+        """Whether the judge kept this message from its reader, also when a decision has removed it since."""
+        if row.status == "quarantined":
+            return True
+        verdict = await session.get(TripVerdict, (row.id, view.verdict_expire_on))
+        return verdict is not None and verdict.outcome == "quarantine"
 
     async def _plain(
         self, session: AsyncSession, trip_id: UUID, kind: str, payload: dict[str, Any], audience: frozenset[Audience]

@@ -22,7 +22,9 @@ from backend.trips.access import access_trip
 CHANGES: dict[str, frozenset[str]] = {
     "quarantined": frozenset({"release", "mask", "remove"}),
     "delivered": frozenset({"mask", "remove"}),
+    # Confirming what the policy starred out must not uncover it.
     "masked": frozenset({"remove"}),
+    "removed": frozenset({"release"}),
 }
 
 
@@ -66,7 +68,8 @@ async def _decide(services: Services, caller: Caller, case_id: UUID, draft: Deci
 async def reverse(services: Services, caller: Caller, case_id: UUID, rationale: str) -> tuple[UUID, CaseView]:
     """Undo a decision: its enforcement ends now, and its messages are reviewed again as a case of their own.
 
-    What was released has been read and stays; the new case can remove it. Whoever decided may reverse, and leads may.
+    What was released has been read and stays, what was removed stays away: the new case changes either.
+    Whoever decided may reverse, and leads may.
     Raises `not_found`, `conflict` when there is no decision, `case_closed` when it was reversed before, `forbidden`.
     """
     return await asyncio.shield(_reverse(services, caller, case_id, rationale))

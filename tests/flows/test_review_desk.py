@@ -188,6 +188,45 @@ async def test_a_suspended_person_loses_the_socket_and_keeps_the_emergency_butto
     assert listed[0]["risk_reasons"][0] == "incident_open"
 
 
+@pytest.mark.parametrize("text", [WITHHELD, FLAGGED])
+async def test_a_removal_that_was_wrong_is_undone_and_the_rider_reads_the_message(
+    ride: Ride, ann: Reviewer, text: str
+) -> None:
+    async with ride.line("customer") as phone:
+        sent = await ride.say("driver", text)
+        case = await _claimed(ann, ride)
+        await ann.decide(case, "remove")
+        undone = await ann.post(f"/cases/{case['id']}/reversal", {"rationale": "wrong button"})
+        again = undone.json()["case"]
+        assert again["message_ids"] == [sent["id"]]
+        await ann.claim(again)
+        assert (await ann.decide(again, "release")).status_code == 201
+        while (heard := await phone.hear("message-updated"))["status"] != "delivered":
+            pass
+    assert (heard["id"], heard["content"]) == (sent["id"], text)
+    assert [message["content"] for message in await ride.reads("customer")] == [text]
+
+
+async def test_no_decision_shows_a_covert_call_for_help_to_the_other_side(
+    client: httpx.AsyncClient, ride: Ride, ann: Reviewer
+) -> None:
+    sent = await client.post(
+        f"/api/trips/{ride.trip_id}/messages/quick",
+        json={"templateKey": "emergency_help", "clientMessageId": str(uuid4())},
+        headers=bearer(ride.token("driver")),
+    )
+    assert sent.status_code == 201, sent.text
+    assert await ride.reads("customer") == []
+    await ride.say("driver", FLAGGED)
+    case = await ann.case_of(ride)
+    await ann.claim(case)
+    masked = {"message_id": sent.json()["id"], "outcome": "mask"}
+    async with ride.line("customer") as phone:
+        assert (await ann.decide(case, messages=[masked])).status_code == 201
+        assert await phone.hears_nothing_of("new-message", "message-updated")
+    assert [message["content"] for message in await ride.reads("customer")] == [FLAGGED]
+
+
 async def test_nobody_decides_a_case_twice(ride: Ride, ann: Reviewer) -> None:
     await ride.say("driver", WITHHELD)
     case = await _claimed(ann, ride)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ CACHE_SIZE = 20_000
 #: Names for staff ids that are no UUID (`--sub dispatcher`) become stable UUIDs in this namespace (RFC 9562, v5).
 NAMESPACE = UUID("b5d3c1f0-5f0d-5d0e-9a53-6d2b8b1c9f11")
 LEEWAY_S = 5
+LOOK_AGAIN_S = 30.0
 
 
 class VerifyKeys(Protocol):
@@ -41,16 +43,32 @@ class OwnKey:
 
 
 class JwksKeys:
-    """Keys of an identity provider (RFC 7517), cached for five minutes."""
+    """Keys of an identity provider (RFC 7517), kept for five minutes.
+
+    A key id that is not among them is looked for again at most twice a minute: otherwise anybody could make us ask
+    the provider as often as they can invent ids.
+    """
 
     def __init__(self, url: str) -> None:
-        self._client = jwt.PyJWKClient(url, cache_keys=True, lifespan=300, timeout=5)
+        self._client = jwt.PyJWKClient(url, cache_keys=False, lifespan=300, timeout=2)
+        self._looked_at = -1e9
 
     def key_for(self, token: str) -> Any:
+        wanted = jwt.get_unverified_header(token).get("kid")
+        key = self._find(wanted, refresh=False)
+        if key is None and time.monotonic() - self._looked_at > LOOK_AGAIN_S:
+            self._looked_at = time.monotonic()
+            key = self._find(wanted, refresh=True)
+        if key is None:
+            raise ProblemError("not_authenticated")
+        return key
+
+    def _find(self, wanted: Any, *, refresh: bool) -> Any:
         try:
-            return self._client.get_signing_key_from_jwt(token).key
+            keys = self._client.get_signing_keys(refresh=refresh)
         except jwt.PyJWKClientConnectionError as error:
             raise ProblemError("unavailable", "The key server of the tokens is not reachable.") from error
+        return next((key.key for key in keys if key.key_id == wanted), None)
 
 
 def subject_id(sub: str) -> UUID:

@@ -129,6 +129,7 @@ class ChatSession:
         client_message_id: UUID | None = None
         try:
             event, data = read_frame(raw)
+            self._unreadable = 0
             client_message_id = getattr(data, "client_message_id", None)
             await self._handle(event, data)
         except Unreadable as problem:

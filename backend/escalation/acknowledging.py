@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import Entry
 from backend.db import new_id
+from backend.escalation.locking import lock_incident
 from backend.escalation.models import ACKNOWLEDGED, TRIGGERED, Acknowledgement, Attempt, Incident
 from backend.escalation.parts import Parts
 from backend.escalation.policy import PolicySnapshot
@@ -53,8 +54,7 @@ async def acknowledge(
 
     Whoever holds it already renews the lease; anybody else is told who has it.
     """
-    locked = select(Incident).where(Incident.id == incident_id).with_for_update()
-    incident = (await session.scalars(locked.execution_options(populate_existing=True))).one_or_none()
+    incident = await lock_incident(session, incident_id)
     if incident is None:
         return None
     now = parts.clock.now()

@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.escalation.due import dispatch
+from backend.escalation.locking import lock_attempt
 from backend.escalation.models import Attempt, Incident, ProviderCallback
 from backend.escalation.outcomes import follow_failure
 from backend.escalation.parts import Parts, phone_key
@@ -71,7 +71,8 @@ async def take_status(parts: Parts, event: Event) -> bool:
         if not await store(parts, session, event):
             return False
         changed = False
-        locked = await _locked(session, event.attempt_id)
+        failed = status.normal(event.status or "") in _FAILED
+        locked = await lock_attempt(session, event.attempt_id, and_incident=failed)
         if locked is not None:
             changed, more = await _apply(parts, session, event, *locked)
         if changed:
@@ -86,7 +87,7 @@ async def take_status(parts: Parts, event: Event) -> bool:
 
 
 async def _apply(
-    parts: Parts, session: AsyncSession, event: Event, incident: Incident, attempt: Attempt
+    parts: Parts, session: AsyncSession, event: Event, attempt: Attempt, incident: Incident
 ) -> tuple[bool, list[UUID]]:
     told = status.advanced(attempt.channel, attempt.status, event.status or "")
     other_send = attempt.sid is not None and event.sid is not None and attempt.sid != event.sid
@@ -101,15 +102,3 @@ async def _apply(
     if told in _FAILED:
         return True, await follow_failure(parts, session, incident, attempt)
     return True, []
-
-
-async def _locked(session: AsyncSession, attempt_id: UUID | None) -> tuple[Incident, Attempt] | None:
-    """Incident first, then attempt: the order of every writer here."""
-    if attempt_id is None:
-        return None
-    incident_id = await session.scalar(select(Attempt.incident_id).where(Attempt.id == attempt_id))
-    if incident_id is None:
-        return None
-    incident = (await session.scalars(select(Incident).where(Incident.id == incident_id).with_for_update())).one()
-    attempt = (await session.scalars(select(Attempt).where(Attempt.id == attempt_id).with_for_update())).one()
-    return incident, attempt

@@ -36,7 +36,7 @@ _CLAIM = text(
     WITH ripe AS (
         SELECT id FROM incident
         WHERE status <> 'resolved' AND next_due <= :now AND (lease_until IS NULL OR lease_until <= :now)
-        ORDER BY next_due LIMIT :batch FOR UPDATE SKIP LOCKED
+        ORDER BY next_due LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE incident i SET lease_by = :by, lease_until = :until, fence = i.fence + 1
     FROM ripe WHERE i.id = ripe.id RETURNING i.id, i.fence
@@ -50,7 +50,7 @@ _PICK_UP = text(
         WHERE a.status IN ('due', 'sending', 'unknown', 'retry') AND i.status = 'triggered' AND a.due_at <= :now
           AND (a.status IN ('due', 'retry') OR a.claimed_until <= :now)
           AND (a.enqueued_at IS NULL OR a.enqueued_at <= :stale)
-        ORDER BY a.due_at LIMIT :batch FOR UPDATE OF a SKIP LOCKED
+        ORDER BY a.due_at LIMIT :batch FOR NO KEY UPDATE OF a SKIP LOCKED
     )
     UPDATE attempt a SET enqueued_at = :now FROM ripe WHERE a.id = ripe.id RETURNING a.id, ripe.was
     """
@@ -95,7 +95,7 @@ async def advance(parts: Parts, incident_id: UUID, fence: int) -> list[UUID]:
         found = await session.scalars(
             select(Incident)
             .where(Incident.id == incident_id, Incident.fence == fence, Incident.status != RESOLVED)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         incident = found.one_or_none()
         if incident is None:

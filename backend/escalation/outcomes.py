@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit import Entry
+from backend.escalation.locking import lock_attempt
 from backend.escalation.models import TRIGGERED, Attempt, Incident
 from backend.escalation.parts import Parts
 from backend.escalation.planning import new_attempt
@@ -25,7 +26,7 @@ async def write_sent(parts: Parts, attempt_id: UUID, fence: int, sent: Sent) -> 
     """The provider took it. A callback may have been faster: then only the sid is news."""
     now = parts.clock.now()
     async with parts.db.session() as session:
-        attempt, incident = await _locked(session, attempt_id)
+        attempt, incident = await _locked(session, attempt_id, and_incident=False)
         attempt.sid = attempt.sid or sent.sid
         attempt.sent_at = attempt.sent_at or now
         if attempt.fence == fence and attempt.status in status.OPEN:
@@ -33,10 +34,11 @@ async def write_sent(parts: Parts, attempt_id: UUID, fence: int, sent: Sent) -> 
         attempt.updated_at = now
         add_line(session, incident.id, now, "attempt", f"{attempt.channel}_sent", account_id=attempt.account_id)
         await parts.audit.append(session, _entry(incident, attempt, "attempt.sent", "ok"))
-        too_late = incident.status != TRIGGERED and attempt.channel == "call"
-        became, sid = attempt.status, attempt.sid
+        became, sid, is_call = attempt.status, attempt.sid, attempt.channel == "call"
         await session.commit()
-    if too_late:
+        # Asked after the commit: whoever takes the incident from here on sees this call and hangs it up.
+        still = await session.scalar(select(Incident.status).where(Incident.id == incident.id))
+    if is_call and still != TRIGGERED:
         await _quietly_hang_up(parts, sid)
     parts.hub.ring_staff("incidents")
     return became
@@ -46,7 +48,7 @@ async def write_unknown(parts: Parts, attempt_id: UUID, fence: int) -> str:
     """Nobody knows whether it left: look and send again in a moment."""
     now = parts.clock.now()
     async with parts.db.session() as session:
-        attempt, incident = await _locked(session, attempt_id)
+        attempt, incident = await _locked(session, attempt_id, and_incident=False)
         if attempt.fence == fence and attempt.status == status.SENDING:
             attempt.status, attempt.detail = status.UNKNOWN, "no_answer_from_provider"
             attempt.claimed_until = attempt.due_at = now + timedelta(seconds=1)
@@ -64,7 +66,7 @@ async def write_unknown(parts: Parts, attempt_id: UUID, fence: int) -> str:
 async def write_refusal(parts: Parts, attempt_id: UUID, why: str) -> str:
     """It cannot be sent at all, whatever the provider says."""
     async with parts.db.session() as session:
-        attempt, _ = await _locked(session, attempt_id)
+        attempt, _ = await _locked(session, attempt_id, and_incident=False)
         fence = attempt.fence
     error = SendError(Failure.REFUSED, None, why)
     became, _ = await write_failure(parts, attempt_id, fence, error)
@@ -75,7 +77,7 @@ async def write_failure(parts: Parts, attempt_id: UUID, fence: int, error: SendE
     """A clear failure. Returns the status and the attempts by another channel that have to leave now."""
     now = parts.clock.now()
     async with parts.db.session() as session:
-        attempt, incident = await _locked(session, attempt_id)
+        attempt, incident = await _locked(session, attempt_id, and_incident=True)
         if attempt.fence != fence:
             return attempt.status, []
         attempt.detail = str(error.code) if error.code is not None else "provider_unreachable"
@@ -124,13 +126,10 @@ async def follow_failure(parts: Parts, session: AsyncSession, incident: Incident
     return []
 
 
-async def _locked(session: AsyncSession, attempt_id: UUID) -> tuple[Attempt, Incident]:
-    """An attempt and its incident, the incident locked first: the order of every writer here."""
-    incident_id = await session.scalar(select(Attempt.incident_id).where(Attempt.id == attempt_id))
-    found = await session.scalars(select(Incident).where(Incident.id == incident_id).with_for_update())
-    incident = found.one()
-    attempt = (await session.scalars(select(Attempt).where(Attempt.id == attempt_id).with_for_update())).one()
-    return attempt, incident
+async def _locked(session: AsyncSession, attempt_id: UUID, *, and_incident: bool) -> tuple[Attempt, Incident]:
+    found = await lock_attempt(session, attempt_id, and_incident=and_incident)
+    assert found is not None, "attempts are never removed while they are sent"
+    return found
 
 
 async def _quietly_hang_up(parts: Parts, sid: str | None) -> None:
@@ -148,9 +147,9 @@ def _entry(incident: Incident, attempt: Attempt, event: str, outcome: str) -> En
         event=event,
         outcome=outcome,
         trip_id=incident.trip_id,
-        staff_id=attempt.account_id,
         subject=str(incident.trip_id),
         private={
+            "account_id": str(attempt.account_id),
             "incident_id": str(incident.id),
             "attempt_id": str(attempt.id),
             "channel": attempt.channel,

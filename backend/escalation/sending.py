@@ -35,7 +35,7 @@ _CLAIM = text(
     UPDATE attempt a
     SET status = 'sending', claimed_by = :by, claimed_until = :until, fence = a.fence + 1, tries = a.tries + 1,
         first_tried_at = coalesce(a.first_tried_at, :now), updated_at = :now
-    FROM (SELECT id, status FROM attempt WHERE id = :id FOR UPDATE) before, incident i
+    FROM (SELECT id, status FROM attempt WHERE id = :id FOR NO KEY UPDATE) before, incident i
     WHERE a.id = before.id AND i.id = a.incident_id AND i.status = 'triggered'
       AND (before.status = 'due' OR (before.status = 'retry' AND a.due_at <= :now)
            OR (before.status IN ('sending', 'unknown') AND coalesce(a.claimed_until, :now) <= :now))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import Entry
 from backend.db import new_id
 from backend.errors import ProblemError
+from backend.escalation.locking import lock_incident
 from backend.escalation.models import (
     ACKNOWLEDGED,
     RESOLVED,
@@ -123,7 +124,9 @@ async def _known_press(session: AsyncSession, press: Press) -> Incident | None:
 
 async def _open_incident(session: AsyncSession, trip_id: UUID, *conditions: ColumnElement[bool]) -> Incident | None:
     found = await session.scalars(
-        select(Incident).where(Incident.trip_id == trip_id, Incident.status != RESOLVED, *conditions).with_for_update()
+        select(Incident)
+        .where(Incident.trip_id == trip_id, Incident.status != RESOLVED, *conditions)
+        .with_for_update(key_share=True)
     )
     return found.first()
 
@@ -227,8 +230,7 @@ async def resolve(
 
 
 async def _locked(session: AsyncSession, incident_id: UUID) -> Incident:
-    found = await session.scalars(select(Incident).where(Incident.id == incident_id).with_for_update())
-    incident = found.one_or_none()
+    incident = await lock_incident(session, incident_id)
     if incident is None:
         raise ProblemError("not_found")
     return incident

@@ -35,6 +35,8 @@ async def test_a_press_pages_the_primary_by_text_and_call_and_the_digit_1_takes_
     assert incident["acknowledged_by"] == "Dana Primary"
     assert incident["note"] == "he locked the doors"
     assert incident["reporter"]["name"] == "Aigerim"
+    seen = await house.client.get(f"/api/staff/incidents/{incident['id']}", headers=house.desk("viewer"))
+    assert "he locked the doors" not in seen.text
     assert {one["name"] for one in attempts(incident)} == {"Dana Primary"}
     page = (await house.simulator.heard(PRIMARY, "sms"))[0]
     for word in ("Aigerim", "rider", "white Toyota Camry", "123ABC02", "43.23895", "12 m", incident["short_code"]):

@@ -48,9 +48,18 @@ class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     callback_attempted: bool
 
 
+def _fit_for(caller: Caller, view: IncidentView) -> IncidentView:
+    """A viewer sees what goes on, but nobody's words."""
+    if caller.staff_role != "viewer":
+        return view
+    lines = [msgspec.structs.replace(line, note=None) for line in view.timeline]
+    return msgspec.structs.replace(view, note=None, reason=None, timeline=lines)
+
+
 @get("/incidents", guards=[staff_may_watch])
 async def list_incidents(
     services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     status: Annotated[Status | None, QueryParameter()] = None,
     trip_id: Annotated[UUID | None, QueryParameter()] = None,
     cursor: Cursor = None,
@@ -63,15 +72,17 @@ async def list_incidents(
             session, services, status=status, trip_id=trip_id, before=before, limit=limit + 1
         )
     more = len(items) > limit
-    items = items[:limit]
+    items = [_fit_for(caller, item) for item in items[:limit]]
     return Page(items, cursor_of((items[-1].triggered_at, items[-1].id)) if more else None)
 
 
 @get("/incidents/{incident_id:uuid}", guards=[staff_may_watch])
-async def get_incident(services: NamedDependency[Services], incident_id: FromPath[UUID]) -> IncidentView:
+async def get_incident(
+    services: NamedDependency[Services], caller: NamedDependency[Caller], incident_id: FromPath[UUID]
+) -> IncidentView:
     """One incident with its attempts and timeline."""
     async with services.db.session() as session:
-        return await access_incident(session, services, incident_id)
+        return _fit_for(caller, await access_incident(session, services, incident_id))
 
 
 @post("/incidents/{incident_id:uuid}/acknowledge", guards=[staff_may_decide], status_code=200)

@@ -66,7 +66,7 @@ class JwksKeys:
     def _find(self, wanted: Any, *, refresh: bool) -> Any:
         try:
             keys = self._client.get_signing_keys(refresh=refresh)
-        except jwt.PyJWKClientConnectionError as error:
+        except (jwt.PyJWKClientConnectionError, OSError) as error:
             raise ProblemError("unavailable", "The key server of the tokens is not reachable.") from error
         return next((key.key for key in keys if key.key_id == wanted), None)
 

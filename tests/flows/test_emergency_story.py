@@ -14,6 +14,9 @@ import pytest
 import websockets
 from sqlalchemy import text
 
+from backend.accounts.service import ensure_staff
+from backend.escalation.models import OnCall
+from backend.escalation.seeding import add_contact
 from backend.notification.simulator.people import DUTY_MANAGER, PRIMARY, SECONDARY
 from tests.flows.emergency_fixtures import *  # noqa: F403
 from tests.flows.emergency_house import House, TripOf, attempts, settled
@@ -312,3 +315,59 @@ async def test_the_socket_of_the_other_side_hears_nothing_of_a_covert_press(hous
     declared = [frame["data"] for frame in mine if frame["event"] == "emergency-declared"]
     assert [(one["tripId"], one["reporterId"]) for one in declared] == [(other.id, other.customer)]
     assert any("Emergency reported" in str(frame["data"].get("content")) for frame in mine)
+
+
+async def test_a_suspended_person_in_danger_is_heard(house: House) -> None:
+    trip = await house.trip()
+    service = {"Authorization": f"Bearer {house.tokens.service()}"}
+    suspended = await house.client.post(
+        f"/api/platform/users/{trip.customer}/suspension",
+        json={"until": (house.clock.now() + timedelta(days=1)).isoformat()},
+        headers=service,
+    )
+    assert suspended.is_success, suspended.text
+    refused = await house.client.post(
+        f"/api/trips/{trip.id}/messages", json={"content": "hello"}, headers=house.key(trip)
+    )
+    assert refused.status_code == 403
+    await house.settle(await house.pressed(trip))
+
+
+async def test_the_market_s_policy_decides_when_the_press_does_not_say(house: House) -> None:
+    async with house.services.db.session() as session:
+        await session.execute(text("UPDATE escalation_policy SET overt = true WHERE market = 'default'"))
+        await session.commit()
+    overt, covert = await house.trip(), await house.trip()
+    ids = [await house.pressed(overt), await house.pressed(covert, covert=True)]
+    for trip, seen in ((overt, True), (covert, False)):
+        theirs = await house.client.get(f"/api/trips/{trip.id}/messages", headers=house.key(trip, "driver"))
+        assert ("Emergency reported" in theirs.text) is seen
+    async with house.services.db.session() as session:
+        await session.execute(text("UPDATE escalation_policy SET overt = false WHERE market = 'default'"))
+        await session.commit()
+    for incident_id in ids:
+        await house.settle(incident_id)
+
+
+async def test_an_unverified_phone_is_neither_paged_nor_heard_and_a_russian_one_is_paged_in_russian(
+    house: House,
+) -> None:
+    keyring, now = house.services.keyring, house.clock.now()
+    async with house.services.db.session() as session:
+        account = await ensure_staff(session, house.clock, uuid4(), "new responder", "moderator")
+        await add_contact(session, keyring, account.id, "+15005550177", now=now, verified=False)
+        await add_contact(session, keyring, account.id, "+15005550178", now=now, verified=True, language="ru")
+        session.add(OnCall(market="default", account_id=account.id, role="primary", starts_at=now, ends_at=None))
+        await session.commit()
+    await house.simulator.person(PRIMARY, **HELD)
+    incident_id = await house.pressed(await house.trip())
+    incident = await house.until(incident_id, lambda now: attempts(now, "sms", "new") and settled(now))
+    await house.simulator.text_in("+15005550177", incident["short_code"])
+    assert (await house.incident(incident_id))["status"] == "triggered"
+    assert await house.simulator.heard("+15005550177", "sms") == []
+    await house.simulator.text_in("+15005550178", incident["short_code"])
+    assert (await house.incident(incident_id))["status"] == "acknowledged"
+    heard = await house.simulator.heard("+15005550178", "sms")
+    assert any("просит о помощи" in said for said in heard)
+    assert any("ваша" in said for said in heard)
+    await house.settle(incident_id)

@@ -136,9 +136,9 @@ async def open_trip(streets: Streets, market: str, lang: str, status: Status) ->
         for role in ROLES:
             stack.callback(streets.people.give_back, market, role, people[role])
             speakers[role] = await stack.enter_async_context(_seated(streets, trip_id, role, people[role], ledger))
+        stack.callback(_count_end, streets.figures)
         approach = route(anywhere(town, rng), pickup, rng)
         yield Trip(streets, trip_id, market, lang, people, speakers, ledger, status, approach, route(pickup, goal, rng))
-        streets.figures.trips_ended += 1
 
 
 def _count_end(figures: Figures) -> None:

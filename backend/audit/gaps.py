@@ -1,6 +1,8 @@
-"""Counting producers: every number of every life of every process is used exactly once, by an act or by a void."""
+"""Counting: every number of every life of every producer is used exactly once; how many keys the log saw destroyed."""
 
 from __future__ import annotations
+
+import msgspec
 
 from backend.audit.leaf import LOST, VOID, Leaf
 from backend.audit.report import Report
@@ -23,6 +25,8 @@ class ProducerCounts:
 
     def __init__(self) -> None:
         self._lives: dict[tuple[str, str], _Life] = {}
+        self.keys_destroyed = 0
+        """Audit keys that entries say were destroyed."""
         self.lost = 0
         """Numbers of producers that died, closed by the sequencer."""
         self._doubled: list[tuple[Leaf, int | None]] = []
@@ -32,6 +36,8 @@ class ProducerCounts:
 
     def add(self, leaf: Leaf, index: int | None) -> None:
         """Count a leaf; `index` is its place, None while it waits in the intake."""
+        if leaf.ev == "key.destroyed" and leaf.n is not msgspec.UNSET:
+            self.keys_destroyed += leaf.n.get("audit_keys", 0)
         name = (leaf.prod, leaf.boot)
         life = self._lives.get(name)
         if life is None:

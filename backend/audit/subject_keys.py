@@ -107,7 +107,7 @@ class AuditKeys:
         return found
 
     async def destroy(self, session: AsyncSession, subject: str) -> int:
-        """Destroy every key of a subject and blank what it sealed. Returns the number of keys. Caller commits."""
+        """Destroy every key of a subject and blank what it sealed; the number of keys. Called by `erasure` alone."""
         values = {"subject_mac": self.mac(b"subject", subject.encode()), "now": self._clock.now()}
         ids = list((await session.execute(_DESTROY, values)).scalars())
         if ids:

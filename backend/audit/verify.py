@@ -30,6 +30,8 @@ class Anchors:
     """Checkpoints that the verifier brought along; the log cannot have changed them."""
     state: tuple[int, bytes] | None = None
     """(size, root) that the sequencer left."""
+    keys_destroyed: int | None = None
+    """How many audit keys are destroyed; None where that is not known."""
     settled_before: str = "9999"
     """RFC 3339: younger numbers may still be on the way. Default: nothing is."""
     may_lag: bool = False
@@ -76,6 +78,7 @@ class LogCheck:
         self._check_state(anchors.state, trusted)
         self._check_signed(checkpoints, len(trusted), anchors.may_lag)
         self._producers.finish(self.report, anchors.settled_before)
+        self._check_destroyed(anchors.keys_destroyed)
         self.report.counts.update(
             {"entries": len(self._hashes), "checkpoints": len(checkpoints), "producers": len(self._producers)}
         )
@@ -106,6 +109,15 @@ class LogCheck:
             self.report.add("tampered", "state_size", f"the state names {size} entries, there are {len(trusted)}")
         elif root != trusted.roots([size])[size]:
             self.report.add("tampered", "state_root", f"the state of {size} entries names another root")
+
+    def _check_destroyed(self, destroyed: int | None) -> None:
+        known = self._producers.keys_destroyed
+        if destroyed is not None and destroyed > known:
+            text = f"{destroyed} audit keys are destroyed, the log knows of {known}: somebody destroyed evidence"
+            self.report.add("tampered", "key_destroyed", text)
+        elif destroyed is not None and destroyed < known:
+            text = f"the log knows of {known} destroyed audit keys, only {destroyed} are: erased words may be back"
+            self.report.add("incomplete", "key_revived", text)
 
     def _check_signed(self, checkpoints: Sequence[Checkpoint], total: int, may_lag: bool) -> None:
         signed = checkpoints[-1].tree_size if checkpoints else 0

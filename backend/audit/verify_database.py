@@ -22,6 +22,8 @@ _FETCH = 5_000
 _ENTRIES = """SELECT entry_index, leaf, event, at, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac
 FROM audit_entry ORDER BY entry_index"""
 
+_DESTROYED = """SELECT count(*) FROM audit_key a JOIN keys.key_encryption_key k ON k.id = a.kek_id
+WHERE a.wrapped IS NULL OR k.wrapped IS NULL"""
 _CHECKPOINTS = "SELECT tree_size, root_hash, note FROM audit_checkpoint ORDER BY tree_size"
 
 
@@ -75,6 +77,7 @@ async def _anchors(connection: Any, clock: Clock, check: LogCheck, kept_elsewher
         notes=notes,
         kept_elsewhere=kept_elsewhere,
         state=None if state is None else (state["tree_size"], state["root_hash"]),
+        keys_destroyed=await connection.fetchval(_DESTROYED),
         settled_before=rfc3339(now - SETTLES_IN),
         may_lag=state is not None and now - state["updated_at"] < SETTLES_IN,
     )

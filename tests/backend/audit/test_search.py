@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from backend.audit import Entry
+from backend.audit.erasure import erase_subject
 from backend.audit.proofs import consistency, inclusion, verify_entry, verify_growth
 from backend.audit.search import Filters, access_entries, access_entry
 from backend.audit.sequencing import run_once
@@ -84,7 +85,7 @@ async def test_a_found_entry_shows_both_halves(db, audit):
 
 async def test_after_an_erasure_the_entry_reads_erased_and_is_no_longer_found_by_ids(db, audit, find):
     async with db.session() as session:
-        assert await audit.keys.destroy(session, str(PERSON)) == 1
+        assert await erase_subject(session, audit, str(PERSON), basis="request-1", staff_id=STAFF) == 1
         await session.commit()
     assert await find(person_id=PERSON) == []
     assert await find(trip_id=TRIP) == [0]

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from backend.audit import AuditLog, Entry
+from backend.audit.erasure import blank_erased, dispose_month, erase_subject
 from backend.audit.leaf import leaf_hash
 from backend.audit.merkle import root_of
 from backend.audit.note import Signer
 from backend.audit.sequencing import run_once
 from backend.audit.tiles import Edge
 from backend.db import Database
-from tests.backend.audit.writing import codes, fill, judged, named
+from tests.backend.audit.writing import PEOPLE, codes, fill, judged, named
 
 SIZE = 600
 
@@ -29,7 +30,11 @@ async def filled(empty_log, db, audit, clock, signer) -> None:
         await db.pool.execute("CREATE SCHEMA saved")
         for table in LOG:
             await db.pool.execute(f"CREATE TABLE saved.{table} AS TABLE {table}")
+        await db.pool.execute("CREATE TABLE saved.kek AS TABLE keys.key_encryption_key")
         return
+    await db.pool.execute(
+        "UPDATE keys.key_encryption_key k SET wrapped = s.wrapped, destroyed_at = NULL FROM saved.kek s WHERE s.id = k.id"
+    )
     clock.move(timedelta(seconds=2 * SIZE // 100))
     for table in LOG:
         await db.pool.execute(f"TRUNCATE {table}")
@@ -243,10 +248,8 @@ async def test_entries_that_no_checkpoint_covers_for_long_are_incomplete(db, aud
 
 
 async def test_an_erased_subject_reads_erased_and_leaves_the_log_in_order(db, audit, clock, signer):
-    from tests.backend.audit.writing import PEOPLE
-
     async with db.session() as session:
-        assert await audit.keys.destroy(session, str(PEOPLE[1])) == 1
+        assert await erase_subject(session, audit, str(PEOPLE[1]), basis="request-1") == 1
         await session.commit()
     report = await judged(db, audit, clock, signer)
     assert report.exit_code == 0
@@ -255,3 +258,35 @@ async def test_an_erased_subject_reads_erased_and_leaves_the_log_in_order(db, au
     report = await judged(db, audit, clock, signer)
     assert report.exit_code == 0
     assert report.counts["private erased"] == SIZE // 4
+
+
+async def test_keys_destroyed_behind_the_logs_back_are_noticed(db, audit, clock, signer):
+    gone = "UPDATE {} SET wrapped = NULL, destroyed_at = now() WHERE id = (SELECT {} FROM audit_key LIMIT 1)"
+    await db.pool.execute(gone.format("audit_key", "id"))
+    assert codes(await judged(db, audit, clock, signer)) == {"key_destroyed"}
+
+
+async def test_keys_that_came_back_from_a_backup_are_noticed(db, audit, clock, signer):
+    async with db.session() as session:
+        await erase_subject(session, audit, str(PEOPLE[2]), basis="request-1")
+        await session.commit()
+    await db.pool.execute("DELETE FROM audit_key")
+    await db.pool.execute("INSERT INTO audit_key TABLE saved.audit_key")
+    report = await judged(db, audit, clock, signer)
+    assert {"key_revived", "private_broken"} <= codes(report)
+
+
+async def test_a_month_whose_time_is_up_reads_erased_and_leaves_the_log_in_order(db, audit, keyring, clock, signer):
+    async with db.session() as session:
+        month = clock.now().date().replace(day=1)
+        clock.move(timedelta(days=40))
+        assert await dispose_month(session, audit, keyring, clock, month, basis="schedule-1") == len(PEOPLE)
+        assert await dispose_month(session, audit, keyring, clock, month, basis="schedule-1") == 0
+        await session.commit()
+    assert (await judged(db, audit, clock, signer)).exit_code == 0
+    async with db.session() as session:
+        blanked = [await blank_erased(session, 400) for _ in range(3)]
+        await session.commit()
+    assert blanked == [400, 200, 0]
+    report = await judged(db, audit, clock, signer)
+    assert (report.exit_code, report.counts["private erased"]) == (0, SIZE)

@@ -33,7 +33,8 @@ async def filled(empty_log, db, audit, clock, signer) -> None:
         await db.pool.execute("CREATE TABLE saved.kek AS TABLE keys.key_encryption_key")
         return
     await db.pool.execute(
-        "UPDATE keys.key_encryption_key k SET wrapped = s.wrapped, destroyed_at = NULL FROM saved.kek s WHERE s.id = k.id"
+        "UPDATE keys.key_encryption_key k SET wrapped = s.wrapped, destroyed_at = NULL"
+        " FROM saved.kek s WHERE s.id = k.id"
     )
     clock.move(timedelta(seconds=2 * SIZE // 100))
     for table in LOG:

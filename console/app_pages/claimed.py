@@ -47,11 +47,15 @@ def show(desk: Desk) -> None:
 def _head(desk: Desk, claim: ClaimedCase) -> None:
     case = claim.case
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"#### Case {short(case.id)}", width="content")
+        st.markdown(f"**Case {short(case.id)}**", width="content")
         st.badge(f"severity: {case.severity}", color=BADGE.get(case.severity, "gray"))
         st.badge(code_words(case.kind), color="gray")
         st.markdown(plain(list_words(case.reasons, 4)), width="content")
     st.caption(f"{_trip(claim.trip, case)} - due {due(case.due_at)}")
+    if case.kind == "urgent":
+        st.markdown(
+            f":red[Somebody may be in danger.] [Emergencies](/emergencies), [trip](/live-trips?trip={case.trip_id})"
+        )
     _keep(desk, case)
 
 
@@ -78,7 +82,10 @@ def _findings(message: Message) -> list[Row]:
     verdict = message.verdict
     if verdict is None:
         return []
-    signals = [(signal.code, signal.score, verdict.policy) for signal in verdict.signals]
+    strongest: dict[str, float | None] = {}
+    for signal in verdict.signals:
+        strongest[signal.code] = max(strongest.get(signal.code) or 0.0, signal.score or 0.0)
+    signals = [(code, score, verdict.policy) for code, score in strongest.items()]
     labels = [(name, score, verdict.model) for name, score in sorted(verdict.labels.items(), key=lambda p: -p[1])[:5]]
     return [
         Row(

@@ -43,13 +43,20 @@ def decide(desk: Desk, claim: ClaimedCase) -> None:
     choice = _grounds(claim, person)
     st.markdown("**3. The message**" if len(claim.case.message_ids) < 2 else "**3. The messages**")
     with st.container(horizontal=True, gap="small"):
-        for code, label in OUTCOMES.items():
+        for code, label in _labels(claim).items():
             if st.button(label, key=f"outcome-{code}", type="primary", shortcut=MESSAGE_KEYS[code], width="stretch"):
                 _press(desk, claim.case, choice, code)
                 st.rerun()
     refused = st.session_state.pop(REFUSED, "")
     if refused:
         st.error(refused)
+
+
+def _labels(claim: ClaimedCase) -> dict[str, str]:
+    """Nothing is released that was never withheld: there the same key lets the message stand."""
+    flagged = [message for message in claim.conversation if message.id in claim.case.message_ids]
+    withheld = any(message.status in {"quarantined", "removed"} for message in flagged)
+    return OUTCOMES if withheld else {**OUTCOMES, "release": "Let it stand"}
 
 
 def _person(case: Case) -> str:
@@ -183,6 +190,6 @@ def _policies(claim: ClaimedCase) -> list[str]:
 def keyboard() -> None:
     """The keyboard map, always in sight."""
     keys = [("N", "claim the next case")]
-    keys += [(MESSAGE_KEYS[code], f"{label.lower()} and done") for code, label in OUTCOMES.items()]
+    keys += [(MESSAGE_KEYS[code], f"{label.lower()}, done") for code, label in OUTCOMES.items()]
     keys += [(PERSON_KEYS[code], label.lower()) for code, label in PERSONS.items()]
     st.caption("Keys: " + " · ".join(f"**{key}** {does}" for key, does in keys))

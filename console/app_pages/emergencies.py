@@ -11,6 +11,7 @@ from console.format import clock, due, short
 from console.frame import cannot_load, moved, rerun_if_moved, show_notice
 from console.session import Desk
 from console.wire import Incident
+from console.words import code_words
 
 REFRESH_S = 1.0
 STATUS = {
@@ -32,7 +33,7 @@ def show(desk: Desk) -> None:
     """The board on the left, the chosen incident on the right, the simulated phones below."""
     st.subheader("Emergencies")
     show_notice()
-    left, right = st.columns([5, 8], gap="medium")
+    left, right = st.columns([7, 9], gap="medium")
     with left:
         scope = st.segmented_control(
             "Show",
@@ -45,11 +46,11 @@ def show(desk: Desk) -> None:
         _board(desk, scope or "")
         _phones(desk)
     with right:
-        chosen = st.query_params.get("incident", "") or _first_waiting(desk)
+        chosen = st.query_params.get("incident", "") or _most_urgent(desk)
         if chosen:
             incident(desk, chosen)
         else:
-            st.info("No emergency waits. When somebody presses for help, the red bar appears on every page.")
+            st.info("No emergency is open. When somebody presses for help, the red bar appears on every page.")
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -76,12 +77,16 @@ def _choose(incident_id: str) -> None:
     moved()
 
 
-def _first_waiting(desk: Desk) -> str:
+def _most_urgent(desk: Desk) -> str:
+    """What to show before anybody chose: one that waits, else one that is being handled."""
     try:
-        waiting = desk.api.incidents("triggered").items
+        for status in ("triggered", "acknowledged"):
+            found = desk.api.incidents(status).items
+            if found:
+                return found[0].id
     except ApiError:
         return ""  # the board beside this says what could not be loaded
-    return waiting[0].id if waiting else ""
+    return ""
 
 
 def _row(item: Incident, desk: Desk) -> Row:
@@ -117,7 +122,7 @@ def _phones(desk: Desk) -> None:
             {
                 "at": clock(event.at, desk.zone),
                 "phone": phone.name or phone.phone,
-                "kind": event.kind,
+                "kind": code_words(event.kind),
                 "text": event.text,
             },
         )

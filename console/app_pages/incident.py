@@ -149,7 +149,8 @@ def _headline(now: Incident) -> str:
         upcoming = due(now.next_due)
         return f":red[Waiting for an answer] - next step {upcoming}" if upcoming else ":red[Waiting for an answer]"
     if now.status == "acknowledged":
-        return f":orange[Acknowledged] by {plain(now.acknowledged_by or 'somebody')}"
+        lease = f" - escalates again {due(now.next_due)} unless something is done" if now.next_due else ""
+        return f":orange[Acknowledged] by {plain(now.acknowledged_by or 'somebody')}{lease}"
     level = "" if now.level is None else f", level {LEVELS.get(now.level, now.level)}"
     by = f" by {plain(now.resolved_by)}" if now.resolved_by else ""
     return f"Resolved{by}{level}"

@@ -33,7 +33,7 @@ def show(desk: Desk) -> None:
     """The board, and beside it the chosen trip."""
     st.subheader("Live trips")
     show_notice()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         market = st.text_input("Market", key="live-market", placeholder="all markets", width=160)
         status = st.selectbox(
             "Phase", ["", *PHASES], key="live-status", format_func=lambda code: phase(code) or "all", width=160

@@ -15,6 +15,7 @@ from console.wire import Case
 from console.words import code_words, list_words
 
 REFRESH_S = 3.0
+RESUMED = "review-resumed"
 STATES = {"open": "open", "assigned": "claimed", "referred": "referred", "closed": "closed", "": "all"}
 SEVERITIES = ("", "critical", "high", "medium", "low")
 COLUMNS = (
@@ -31,6 +32,7 @@ COLUMNS = (
 
 def show(desk: Desk) -> None:
     """A claimed case takes the whole page; without one, the queue does."""
+    _resume(desk)
     if case_desk.current() is not None:
         show_notice()
         claimed.show(desk)
@@ -49,6 +51,20 @@ def show(desk: Desk) -> None:
         undo_last(desk)
     _queue(desk, state or "", severity)
     st.caption("A click on a line claims that case. A claim is yours until it is decided, skipped, or you go away.")
+
+
+def _resume(desk: Desk) -> None:
+    """After a reload: the case that this person still holds comes back on the desk."""
+    if RESUMED in st.session_state:
+        return
+    st.session_state[RESUMED] = True
+    try:
+        mine = [case for case in desk.api.cases(state="assigned").items if case.claimed_by == desk.account.id]
+        held = desk.api.claim(mine[0].id) if mine else None
+    except ApiError:
+        return  # the queue below says what could not be loaded
+    if held is not None:
+        case_desk.take(held)
 
 
 def _claim_next(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -49,9 +50,9 @@ def open_page(api_url: str, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> 
     """`open_page("review", role="moderator", trip=...)`: a page as somebody of that role sees it."""
     monkeypatch.setenv(API_URL, api_url)
 
-    def open_(path: str, role: str = "lead", **query: str) -> AppTest:
+    def open_(path: str, role: str = "lead", who: str = "", **query: str) -> AppTest:
         page = AppTest.from_function(_script, default_timeout=20)
-        page.session_state["token"] = tokens.staff(role)
+        page.session_state["token"] = tokens.staff(role, who or f"{role}-{uuid4().hex[:6]}")
         page.session_state["page-under-test"] = path
         for name, value in query.items():
             page.query_params[name] = value

@@ -69,3 +69,23 @@ def test_a_skipped_case_is_back_in_the_queue(
     next(button for button in page.button if button.label == "Put it back").click().run()
     assert "back in the queue" in shown(page)
     assert staff("lead").case(claimed).case.state == "open"
+
+
+def test_a_reload_brings_the_claimed_case_back(world: World, open_page: OpenPage) -> None:
+    world.say(world.trip(), THREAT)
+    page = open_page("review", role="lead", who="reloader")
+    page.button(key="claim-next").click().run()
+    claimed = page.session_state["claimed-case"].case.id
+    again = open_page("review", role="lead", who="reloader")
+    assert again.session_state["claimed-case"].case.id == claimed
+
+
+def test_the_keyboard_map_is_on_the_screen(world: World, open_page: OpenPage) -> None:
+    world.say(world.trip(), THREAT)
+    page = open_page("review", role="lead")
+    page.button(key="claim-next").click().run()
+    keys = [button.proto.shortcut for button in page.button if button.proto.shortcut]
+    assert len(keys) == len(set(keys)) == 7
+    assert not {"c", "r", "?"} & {key.lower() for key in keys}
+    said = next(caption.value for caption in page.caption if caption.value.startswith("Keys:"))
+    assert all(f"**{key.upper()}**" in said for key in keys)

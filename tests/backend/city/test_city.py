@@ -126,7 +126,7 @@ async def test_nothing_is_lost_when_every_connection_is_cut_again_and_again(
         replay = start(settings, url, "--dialogues", str(file), "--rate", "30", "--trips", "6")
         figures = asyncio.create_task(report_of(replay))
         for _ in range(3):
-            while len(writers) < 20 and not figures.done():
+            while len(writers) < 20 and not figures.done():  # noqa: ASYNC110 (six trips are connected)
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)
             for writer in writers:

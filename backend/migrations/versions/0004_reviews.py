@@ -72,7 +72,7 @@ DECISIONS = """
 CREATE TABLE case_decision (
     case_id uuid NOT NULL,
     turn integer NOT NULL CONSTRAINT case_decision_turn CHECK (turn IN (0, 1)),
-    id uuid NOT NULL UNIQUE,
+    id uuid NOT NULL CONSTRAINT uq_case_decision_id UNIQUE,
     claim_id uuid,
     account_id uuid NOT NULL,
     messages jsonb NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE case_decision (
 
 CREATE TABLE enforcement (
     id uuid PRIMARY KEY,
-    idempotency_key varchar NOT NULL UNIQUE,
+    idempotency_key varchar NOT NULL CONSTRAINT uq_enforcement_idempotency_key UNIQUE,
     decision_id uuid NOT NULL,
     case_id uuid NOT NULL,
     trip_id uuid NOT NULL,

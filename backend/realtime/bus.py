@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -16,7 +16,9 @@ log = structlog.get_logger()
 RETRY_S = (0.05, 0.2, 0.5, 1.0)
 #: Published payloads that wait while Valkey is away. Only bells: the re-check finds what is dropped.
 WAITING = 10_000
-SOCKET_TIMEOUT_S = 5.0
+BATCH = 256
+#: Valkey is asked whether it is there after this much silence, and given up after as much again.
+SILENCE_S = 5.0
 
 
 class Bus:
@@ -35,7 +37,8 @@ class Bus:
         self._on_payload, self._on_resubscribed = on_payload, on_resubscribed
         self._channels: dict[bytes, asyncio.Event] = {}
         self._outbox: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(WAITING)
-        self._pubsub: Any = None
+        self._unsent: list[tuple[bytes, bytes]] = []
+        self._line: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self.connected = False
         self.dropped = 0
@@ -64,9 +67,7 @@ class Bus:
     async def subscribe(self, channel: bytes, timeout_s: float = 1.0) -> bool:
         """Listen to `channel`; True when Valkey has confirmed it. False is no failure: the re-check covers it."""
         confirmed = self._channels.setdefault(channel, asyncio.Event())
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.subscribe(channel)
+        await self._tell(b"SUBSCRIBE", channel)
         try:
             await asyncio.wait_for(confirmed.wait(), timeout_s)
         except TimeoutError:
@@ -76,9 +77,7 @@ class Bus:
     async def unsubscribe(self, channel: bytes) -> None:
         """Stop listening to `channel`."""
         self._channels.pop(channel, None)
-        if self._pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(channel)
+        await self._tell(b"UNSUBSCRIBE", channel)
 
     async def _supervise(self, body: Callable[[], Awaitable[None]]) -> None:
         failures = 0
@@ -93,32 +92,56 @@ class Bus:
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
 
+    async def _tell(self, verb: bytes, channel: bytes) -> None:
+        if self._line is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await self._line.send_packed_command(_command(verb, channel), check_health=False)
+
+    def _new_line(self) -> Any:
+        """A connection of our own. The client's layers above it cost more than all the rest of a bell.
+
+        Protocol 2: with 3 the client prints every payload into a debug line, whether anybody reads it or not.
+        """
+        pool = self._redis.connection_pool
+        own = {"protocol": 2, "socket_timeout": None, "health_check_interval": 0}
+        return pool.connection_class(**{**pool.connection_kwargs, **own})
+
     async def _drop_connection(self) -> None:
-        pubsub, self._pubsub, self.connected = self._pubsub, None, False
+        line, self._line, self.connected = self._line, None, False
         for confirmed in self._channels.values():
             confirmed.clear()
-        if pubsub is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await pubsub.aclose()
+        if line is not None:
+            await _close(line)
 
     async def _read(self) -> None:
-        pubsub: Any = self._redis.pubsub()
+        line = self._new_line()
         try:
+            await line.connect()
+            # From here on `subscribe` tells the line itself; what it was given before is told in the next line.
+            self._line, self.connected = line, True
             # A channel of its own keeps the connection subscribed even when no trip is local.
-            await pubsub.subscribe(b"tw:alive", *self._channels)
-            self._pubsub, self.connected = pubsub, True
+            await line.send_packed_command(_command(b"SUBSCRIBE", b"tw:alive", *self._channels), check_health=False)
             again = asyncio.create_task(self._after_subscribe(set(self._channels)))
             try:
-                while True:
-                    message = await pubsub.get_message(timeout=SOCKET_TIMEOUT_S)
-                    if message is None:
-                        await pubsub.ping()
-                    else:
-                        self._take(message)
+                await self._listen(line)
             finally:
                 again.cancel()
         finally:
+            await _close(line)
             await self._drop_connection()
+
+    async def _listen(self, line: Any) -> None:
+        asked = False
+        while True:
+            message = await line.read_response(disable_decoding=True, timeout=SILENCE_S)
+            if message is not None:
+                asked = False
+                self._take(message)
+            elif asked:
+                raise TimeoutError("Valkey is silent")
+            else:
+                asked = True
+                await line.send_packed_command(_command(b"PING"), check_health=False)
 
     async def _after_subscribe(self, channels: set[bytes]) -> None:
         for channel in channels:
@@ -128,22 +151,43 @@ class Bus:
                     await asyncio.wait_for(confirmed.wait(), 1.0)
         await self._on_resubscribed()
 
-    def _take(self, message: dict[str, Any]) -> None:
-        kind = message["type"]
-        if kind == "message":
-            self._on_payload(message["channel"], message["data"])
-        elif kind == "subscribe":
-            confirmed = self._channels.get(message["channel"])
+    def _take(self, message: Sequence[Any]) -> None:
+        kind = message[0]
+        if kind == b"message":
+            self._on_payload(message[1], message[2])
+        elif kind == b"subscribe":
+            confirmed = self._channels.get(message[1])
             if confirmed is not None:
                 confirmed.set()
 
     async def _publish_all(self) -> None:
-        while True:
-            first = await self._outbox.get()
-            batch = [first]
-            while len(batch) < 256 and not self._outbox.empty():
-                batch.append(self._outbox.get_nowait())
-            pipe = self._redis.pipeline(transaction=False)
-            for channel, payload in batch:
-                pipe.publish(channel, payload)
-            await pipe.execute()
+        line = self._new_line()
+        try:
+            await line.connect()
+            while True:
+                # What was under way when the connection broke goes out again: a bell may ring twice.
+                self._unsent = self._unsent or await self._next_batch()
+                commands = b"".join([_command(b"PUBLISH", channel, payload) for channel, payload in self._unsent])
+                async with asyncio.timeout(SILENCE_S):
+                    await line.send_packed_command(commands, check_health=False)
+                    for _ in self._unsent:
+                        await line.read_response(disable_decoding=True)
+                self._unsent = []
+        finally:
+            await _close(line)
+
+    async def _next_batch(self) -> list[tuple[bytes, bytes]]:
+        batch = [await self._outbox.get()]
+        while len(batch) < BATCH and not self._outbox.empty():
+            batch.append(self._outbox.get_nowait())
+        return batch
+
+
+def _command(*parts: bytes) -> bytes:
+    """A command in the protocol's own form (RESP: array of bulk strings)."""
+    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+
+
+async def _close(line: Any) -> None:
+    with contextlib.suppress(RedisError, OSError):
+        await line.disconnect(nowait=True)

@@ -1,0 +1,105 @@
+"""The bell itself, on a real Valkey: it rings, keeps the order, and comes back when its lines are cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from backend.realtime import Bus
+
+
+class Ear:
+    """A bus and what it heard."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.heard: list[bytes] = []
+        self.connected: asyncio.Queue[None] = asyncio.Queue()
+        self.bus = Bus(redis, lambda _, payload: self.heard.append(payload), self._again)
+
+    async def _again(self) -> None:
+        self.connected.put_nowait(None)
+
+    async def hears(self, payload: bytes, within_s: float = 5.0) -> bool:
+        """Whether `payload` arrives in time."""
+        for _ in range(int(within_s / 0.01)):
+            if payload in self.heard:
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+
+@asynccontextmanager
+async def ear(redis_url: str) -> AsyncGenerator[Ear]:
+    redis = Redis.from_url(redis_url)
+    made = Ear(redis)
+    await made.bus.start()
+    try:
+        yield made
+    finally:
+        await made.bus.stop()
+        await redis.aclose()
+
+
+def channel() -> bytes:
+    return b"test:" + uuid4().hex.encode()
+
+
+async def test_a_ring_reaches_another_process_that_listens(redis_url: str) -> None:
+    async with ear(redis_url) as one, ear(redis_url) as other:
+        where = channel()
+        assert await other.bus.subscribe(where, timeout_s=3)
+        one.bus.publish(where, b"\x00ring\r\n")
+        assert await other.hears(b"\x00ring\r\n")
+        assert one.heard == []
+
+
+async def test_rings_keep_their_order(redis_url: str) -> None:
+    async with ear(redis_url) as one, ear(redis_url) as other:
+        where = channel()
+        assert await other.bus.subscribe(where, timeout_s=3)
+        rings = [b"%d" % number for number in range(600)]
+        for ring in rings:
+            one.bus.publish(where, ring)
+        assert await other.hears(rings[-1])
+        assert other.heard == rings
+
+
+async def test_a_channel_left_is_not_heard_any_more(redis_url: str) -> None:
+    async with ear(redis_url) as one:
+        left, kept = channel(), channel()
+        assert await one.bus.subscribe(left, timeout_s=3)
+        assert await one.bus.subscribe(kept, timeout_s=3)
+        await one.bus.unsubscribe(left)
+        one.bus.publish(left, b"late")
+        one.bus.publish(kept, b"after it")
+        assert await one.hears(b"after it")
+        assert b"late" not in one.heard
+
+
+async def test_after_every_connection_is_cut_it_listens_and_rings_again(redis_url: str) -> None:
+    async with ear(redis_url) as one, ear(redis_url) as other:
+        where = channel()
+        assert await other.bus.subscribe(where, timeout_s=3)
+        await asyncio.wait_for(other.connected.get(), 5)
+        killer = Redis.from_url(redis_url)
+        for kind in ("normal", "pubsub"):
+            await killer.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        await killer.aclose()
+        await asyncio.wait_for(other.connected.get(), 5)
+        one.bus.publish(where, b"once more")
+        assert await other.hears(b"once more")
+
+
+async def test_without_valkey_a_ring_neither_waits_nor_fails() -> None:
+    redis = Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=0.1)
+    deaf = Ear(redis)
+    await deaf.bus.start()
+    deaf.bus.publish(b"nowhere", b"ring")
+    assert not await deaf.bus.subscribe(b"nowhere", timeout_s=0.1)
+    assert not deaf.bus.connected
+    await deaf.bus.stop()
+    await redis.aclose()

@@ -39,9 +39,8 @@ class Whisper(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """What is sealed and published: who sent it, and one of the two."""
+    """What is sealed and published: one of the two."""
 
-    origin: bytes
     event: ChatEvent | None = None
     whisper: Whisper | None = None
 

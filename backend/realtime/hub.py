@@ -129,17 +129,18 @@ class Hub:
     def announce(self, event: ChatEvent) -> None:
         """`publish` without a coroutine, for the send path."""
         self._deliver(event)
-        self._send(Envelope(self._origin, event=event), _channel(event.trip_id))
+        self._send(Envelope(event=event), _channel(event.trip_id))
 
     def whisper(self, trip_id: UUID, audience: Audience, frame: bytes) -> None:
         """Tell an audience something that may be lost (typing, presence, receipts)."""
         whisper = Whisper(trip_id, audience, frame)
         self._deliver_whisper(whisper)
-        self._send(Envelope(self._origin, whisper=whisper), _channel(trip_id))
+        self._send(Envelope(whisper=whisper), _channel(trip_id))
 
     def _send(self, envelope: Envelope, channel: bytes) -> None:
         # Numbered hold text: Valkey only ever carries them sealed, whatever it logs, dumps or lets others watch.
-        self.bus.publish(channel, self._sealer.seal(self._encode(envelope), b"bus"))
+        # The origin stays outside, bound to the rest: what comes back to its sender is dropped without opening it.
+        self.bus.publish(channel, self._origin + self._sealer.seal(self._encode(envelope), b"bus" + self._origin))
 
     def control(
         self, kind: str, *, trip_id: UUID | None = None, user_id: UUID | None = None, token_id: str | None = None
@@ -186,12 +187,13 @@ class Hub:
             if payload[:8] != self._origin:
                 self._ring(payload[8:].decode())
             return
+        origin = payload[:8]
+        if origin == self._origin:
+            return
         try:
-            envelope = self._decode(self._sealer.open(payload, b"bus"))
+            envelope = self._decode(self._sealer.open(payload[8:], b"bus" + origin))
         except (SealBroken, ValueError, msgspec.MsgspecError):
             log.warning("hub.payload_refused", channel=channel.decode("ascii", "replace"))
-            return
-        if envelope.origin == self._origin:
             return
         if envelope.event is not None:
             self._deliver(envelope.event)

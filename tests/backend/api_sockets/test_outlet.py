@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from backend.api.sockets import outlet as outlets
 from backend.api.sockets.closing import Close
 from backend.api.sockets.outlet import Outlet
 
@@ -59,3 +62,31 @@ async def test_frames_that_came_while_joining_follow_the_snapshot_once() -> None
     joining.close(Close.RESTART)
     assert await pump is Close.RESTART
     assert sent == ["snapshot up to 2", "3", "4"]
+
+
+async def test_a_client_that_takes_no_frame_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlets, "SEND_TIMEOUT_S", 0.05)
+    stuck = outlet()
+
+    async def send(_: str) -> None:
+        await asyncio.Event().wait()
+
+    stuck.put(b"frame")
+    assert await asyncio.wait_for(stuck.pump(send), 2) is Close.SLOW_CONSUMER
+
+
+async def test_a_client_that_is_only_silent_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlets, "SEND_TIMEOUT_S", 0.05)
+    quiet, sent = outlet(), list[str]()
+
+    async def send(frame: str) -> None:
+        sent.append(frame)
+
+    pump = asyncio.create_task(quiet.pump(send))
+    quiet.put(b"one")
+    await asyncio.sleep(0.15)
+    quiet.put(b"two")
+    await asyncio.sleep(0.01)
+    quiet.close(Close.RESTART)
+    assert await pump is Close.RESTART
+    assert sent == ["one", "two"]

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from pathlib import Path
 
 from backend.settings import SettingError
 
+#: Processes of a run that was killed a moment ago may still hold their ports.
+PATIENCE_S = 2.0
+#: Connections that wait while no api process accepts.
+BACKLOG = 2048
+
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether nobody listens on `port` now."""
-    with socket.socket() as probe:
+    """Whether nobody listens on `port` now. Any other fault of the address is for `listen` to tell."""
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
     return True
 
 
@@ -41,25 +47,30 @@ def kept_port(file: Path) -> int:
 
 
 def check_free(port: int, flag: str, host: str = "127.0.0.1") -> None:
-    """Raise SettingError naming `flag` when `port` is taken."""
-    if port and not is_free(port, host):
-        raise _taken(port, flag)
+    """Raise SettingError naming `flag` when `port` is taken, also after a moment of patience."""
+    deadline = time.monotonic() + PATIENCE_S
+    while port and not is_free(port, host):
+        if time.monotonic() > deadline:
+            raise _taken(port, flag)
+        time.sleep(0.1)
 
 
 def listen(host: str, port: int, flag: str) -> socket.socket:
     """One listening TCP socket that several processes may share. Raises SettingError when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    check_free(port, flag, host)
+    listener = socket.socket(_family(host), socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise _taken(port, flag) from error
         raise SettingError(flag, f"cannot listen on {host}:{port} ({error.strerror})", "another port") from error
-    listener.listen(2048)
     return listener
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _taken(port: int, flag: str) -> SettingError:

@@ -123,6 +123,7 @@ def prepare(data_dir: Path, *, durable: bool = True) -> Postgres:
     password = _password(data_dir / "postgres.password")
     if not (directory / "data" / "PG_VERSION").exists():
         _initialise(directory, binaries, user, password)
+    clear_earlier(directory / "data")  # before the port is looked at: it may still be on it
     port = kept_port(directory / "port")
     return Postgres(directory=directory, user=user, port=port, password=password, binaries=binaries, durable=durable)
 

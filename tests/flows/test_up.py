@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -16,12 +17,14 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
 from backend.settings import is_running
-from backend.supervisor.engines import running
+from backend.supervisor.engines import Engines, running
+from backend.supervisor.ports import free_port
 from tests.factories.tokens import bearer
 
 pytestmark = pytest.mark.timeout(240)
@@ -87,10 +90,7 @@ class Up:
         return [up, *up.children(recursive=True)]
 
     def is_well(self) -> bool:
-        try:
-            return httpx.get(f"{self.url('API')}/health/ready", timeout=3, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return answers_200(f"{self.url('API')}/health/ready")()
 
     def sign_in(self, email: str = "lead@tripwarden.local") -> httpx.Response:
         body = {"email": email, "password": self.password(email)}
@@ -271,3 +271,34 @@ def test_an_engine_that_does_not_start_is_named_with_its_last_words(place: Path,
     assert "postgres does not start" in done.stderr
     assert "FATAL" in done.stderr
     assert_all_gone([], data_dir)
+
+
+def test_each_process_runs_alone_on_engines_given_by_address(engines: Engines, redis_url: str, place: Path) -> None:
+    name = f"alone_{uuid4().hex}"
+    given = {"TRIPWARDEN_DATABASE_URL": engines.postgres.url(name), "TRIPWARDEN_REDIS_URL": redis_url}
+    asyncio.run(execute(engines.postgres.url("postgres"), f'CREATE DATABASE "{name}"'))
+    assert tripwarden("migrate", "--data-dir", str(place), **given).returncode == 0
+    port = str(free_port())
+    command = [sys.executable, "-m", "backend.cli", "api", "--port", port, "--data-dir", str(place)]
+    api = subprocess.Popen(command, env=os.environ | given, stderr=subprocess.DEVNULL)
+    try:
+        until(answers_200(f"http://127.0.0.1:{port}/health/ready"), STARTED_WITHIN_S, "the api does not answer")
+    finally:
+        api.terminate()
+        api.wait(GONE_WITHIN_S)
+
+
+def answers_200(url: str) -> Callable[[], bool]:
+    def ask() -> bool:
+        try:
+            return httpx.get(url, timeout=3, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    return ask
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()

@@ -20,6 +20,7 @@ from moderation.signals.messenger_link import MessengerLink
 from moderation.signals.off_platform_payment import OffPlatformPayment
 from moderation.signals.phone import Phone
 from moderation.signals.phone_spelled import PhoneSpelled
+from moderation.signals.phrases import phrase_words
 from moderation.signals.scam import Scam
 from moderation.signals.self_harm import SelfHarm
 from moderation.signals.solicitation import Solicitation
@@ -53,8 +54,9 @@ def shipped_normaliser() -> Normaliser:
 
 
 def shipped_vocabulary() -> list[str]:
-    """Return the common words, the commonest first, as training counted them."""
-    return resources.files("moderation").joinpath("data/words.txt").read_text(encoding="utf-8").split()
+    """Return the common words, the commonest first, as training counted them, then those of the phrases."""
+    counted = resources.files("moderation").joinpath("data/words.txt").read_text(encoding="utf-8").split()
+    return list(dict.fromkeys([*counted, *phrase_words(Normaliser())]))
 
 
 def assemble(policy: Policy) -> Pipeline:

@@ -27,7 +27,7 @@ _ORDINARY = re.compile(
 _LEET_SHORT = re.compile(r"(?<![\w.,:$€£-])[0-9a-z]{1,4}(?![\w.,:$€£-])")
 _STARRED = re.compile(r"[^\W\d_]+(?:[*#%_]{1,4}[^\W\d_]+)+|[^\W\d_]{2,}[*#%]{1,3}(?![\w*#%])")
 # One kind of separator all along, or "my d*k b" would be one word.
-_SPACED = re.compile(r"(?<![^\W_])(?<![*#%])[^\W\d_]([ ._\-*~|/,'\n]{1,2})[^\W\d_](?:\1[^\W\d_])+(?![^\W_]|[*#%])")
+_SPACED = re.compile(r"(?<![^\W_])(?<![*#%])[^\W\d_]([ ._\-*~|/,'\n])\1?[^\W\d_](?:\1{1,2}[^\W\d_])+(?![^\W_]|[*#%])")
 _RUN = re.compile(r"[^\W\d_]*([^\W\d_])\1\1+[^\W\d_]*")
 _RUN_PART = re.compile(r"([^\W\d_])\1\1+")
 _EMOJI_INSIDE = re.compile(r"(?<=[^\W\d_])[\u2190-\u2BFF\U0001F000-\U0001FAFF]{1,3}(?=[^\W\d_])")
@@ -98,13 +98,16 @@ class Folder:
 
     def _join(self, match: re.Match[str]) -> Replacement:
         text = match[0]
-        offsets = [n for n, char in enumerate(text) if char.isalpha()]
-        # Rows of one letter shrink first: "s h i i i i t" holds no word yet.
-        letters = "".join(text[n] for n in offsets)
-        runs = list(_RUN_PART.finditer(letters))
-        offsets = [offsets[n] for _, n in _keep(letters, runs, ())]
-        words = self._lexicon.segment("".join(text[n] for n in offsets))
-        return _spread(words, offsets) if words else [(text[n], n) for n in offsets]
+        placed: list[tuple[str, int]] = []
+        for group in _letter_groups(text):
+            # Rows of one letter shrink first: "s h i i i i t" holds no word yet.
+            letters = "".join(text[n] for n in group)
+            kept = [group[n] for _, n in _keep(letters, list(_RUN_PART.finditer(letters)), ())]
+            words = self._lexicon.segment("".join(text[n] for n in kept))
+            if placed:
+                placed.append((" ", kept[0]))
+            placed += _spread(words, kept) if words else [(text[n], n) for n in kept]
+        return placed
 
     def _cut(self, match: re.Match[str]) -> Replacement:
         word = match[0]
@@ -123,6 +126,18 @@ class Folder:
             if self._lexicon.knows("".join(char for char, _ in kept)):
                 return kept
         return _keep(word, runs, (1,) * len(runs))
+
+
+def _letter_groups(text: str) -> list[list[int]]:
+    """Return the offsets of the letters, parted where the gap is wider than between most ("h e l p  m e")."""
+    offsets = [n for n, char in enumerate(text) if char.isalpha()]
+    narrow = min(after - before for before, after in itertools.pairwise(offsets))
+    groups = [offsets[:1]]
+    for before, after in itertools.pairwise(offsets):
+        if after - before > narrow:
+            groups.append([])
+        groups[-1].append(after)
+    return groups
 
 
 def _leet_tables(core: str) -> tuple[dict[int, int], ...]:

@@ -10,6 +10,7 @@ from moderation.normalise import View
 from moderation.policy import FailureClass, Links
 from moderation.signals.base import Found
 from moderation.signals.messenger_link import HOSTS as MESSENGERS
+from moderation.signals.messenger_link import SCHEMES as MESSENGER_SCHEMES
 from moderation.verdict import SignalHit
 
 # Endings that a full stop without a space after it does not make by accident ("see you.me too" does).
@@ -46,6 +47,8 @@ class Link:
         for match in _URL.finditer(view.plain.text):
             host = (match["host"] or match["bare"]).strip(".").removeprefix("www.")
             span = view.plain.span(match.start(), match.end())
+            if match["scheme"] in MESSENGER_SCHEMES:
+                continue
             if match["scheme"] and match["scheme"] not in _WEB:
                 hits.append(SignalHit("link", 0.7, span))
             elif self._is_harmful(host, match["user"], view.original[span[0] : span[1]]):

@@ -16,12 +16,13 @@ HOSTS = (
     "chat.whatsapp.com", "api.whatsapp.com", "web.whatsapp.com", "whatsapp.com", "discord.gg", "snapchat.com", "instagram.com",
     "facebook.com", "fb.com", "vk.com", "ok.ru", "tiktok.com", "wechat.com",
 )  # fmt: skip
+SCHEMES = ("tg", "viber", "whatsapp", "skype", "weixin", "fb-messenger")
 _DOT = r"(?:\s?\.\s?|\s?\(?(?:dot|точка|punto)\)?\s?)"
 _HOST = "|".join(
     _DOT.join(re.escape(part) for part in host.split(".")) for host in sorted(HOSTS, key=len, reverse=True)
 )
 _LINK = re.compile(rf"(?<![\w.-])(?:https?\s?:\s?/\s?/\s?)?(?:www\.)?(?:{_HOST})(?:\s?/\s?[\w\-./?=&%+@]+|(?![\w.-]))")
-_SCHEME = re.compile(r"(?<!\w)(?:tg|viber|whatsapp|skype|weixin|fb-messenger)://[\w\-./?=&%+@]+")
+_SCHEME = re.compile(rf"(?<!\w)(?:{'|'.join(SCHEMES)})://[\w\-./?=&%+@]+")
 
 
 class MessengerLink:

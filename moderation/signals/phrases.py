@@ -24,6 +24,7 @@ _GAP = r"(?:(?:[^\w.!?]|_){1,4}|[.!?]{1,3}(?=\w))"
 _EDGES = {"^": r"(?:^|(?<=[.!?\n])|(?<=[.!?\n]\s))", "$": r"(?=[^\w.!?]{0,6}(?:[.!?\n]|$))"}
 _ELEMENT = re.compile(r"\((?P<one>[^)]*)\)|\[(?P<maybe>[^\]]*)\]|(?P<gap>\.\.)|(?P<word>\S+)")
 _LINE = re.compile(r"(?P<score>-|[01](?:\.\d+)?)\s+(?P<pattern>.+)")
+_PHRASE_WORD = re.compile(r"(?<![\w@*#])[^\W\d_]{2,}(?![\w*'])")
 _MACRO = re.compile(r"@(\w+)\s*=\s*(.+)")
 
 
@@ -140,6 +141,16 @@ def load_phrases(signal: str, match_form: Normaliser) -> list[Phrase]:
         name = f"{signal}.{language}.txt"
         phrases += read_phrases(name, folder.joinpath(name).read_text(encoding="utf-8"), match_form)
     return phrases
+
+
+def phrase_words(match_form: Normaliser) -> list[str]:
+    """Return the whole words of all shipped phrases: what a disguise of them is to be resolved to."""
+    folder = resources.files("moderation").joinpath("data/phrases")
+    words: dict[str, None] = {}
+    for file in sorted(folder.iterdir(), key=lambda each: each.name):
+        text = match_form.match_form(file.read_text(encoding="utf-8").lower())
+        words.update(dict.fromkeys(_PHRASE_WORD.findall(text)))
+    return list(words)
 
 
 class PhraseSignal:

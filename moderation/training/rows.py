@@ -76,7 +76,7 @@ def _filled(row: Row, codes_of: Callable[[str], frozenset[str]]) -> LabelMap:
             labels[head] = 0
         elif codes & signals:
             labels[head] = 1
-        elif row.source not in ("own",):
+        elif not row.source.startswith("own"):
             labels[head] = 0
     return labels
 

@@ -1,0 +1,39 @@
+"""Floods are refused; people who write short and often are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moderation import Recent, fingerprint
+from tests.moderation.conftest import Judge
+
+
+def said(*messages: tuple[float, str]) -> Sequence[Recent]:
+    return [Recent(at, fingerprint(text)) for at, text in messages]
+
+
+def test_more_than_eight_messages_in_ten_seconds_are_a_flood(judge: Judge) -> None:
+    eight = said(*[(100.0 + n, f"message {n}") for n in range(8)])
+
+    verdict = judge("one more", now=108.0, recent=eight)
+
+    assert (verdict.outcome, verdict.reason) == ("reject", "flood")
+    assert judge("one more", now=108.0, recent=eight[1:]).outcome == "allow"
+    assert judge("one more", now=118.0, recent=eight).outcome == "allow"
+
+
+def test_the_same_text_four_times_in_half_a_minute_is_a_flood(judge: Judge) -> None:
+    three = said((100.0, "Where are you"), (105.0, "where are you?"), (110.0, "WHERE ARE YOU"))
+
+    assert judge("where are you", now=120.0, recent=three).reason == "flood"
+    assert judge("where are you", now=145.0, recent=three).outcome == "allow"
+
+
+def test_two_short_answers_are_no_flood(judge: Judge) -> None:
+    assert judge("ok", now=103.0, recent=said((100.0, "ok"), (101.0, "thanks"))).outcome == "allow"
+
+
+def test_a_clock_that_jumped_back_floods_nobody(judge: Judge) -> None:
+    future = said(*[(9000.0 + n, "hello") for n in range(20)])
+
+    assert judge("hello", now=100.0, recent=future).outcome == "allow"

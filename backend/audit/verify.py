@@ -124,5 +124,6 @@ class LogCheck:
         if not total and not checkpoints:
             self.report.add("note", "empty", "the log is empty: nothing speaks for it and nothing against it")
         if signed < total:
-            text = f"entries {signed} to {total - 1} stand under no checkpoint"
+            which = f"entry {signed} stands" if signed == total - 1 else f"entries {signed} to {total - 1} stand"
+            text = f"{which} under no checkpoint"
             self.report.add("note" if may_lag and signed else "incomplete", "unsigned_tail", text)

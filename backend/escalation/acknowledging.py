@@ -74,7 +74,7 @@ async def acknowledge(
     add_line(session, incident_id, now, "acknowledgement", code, account_id=account_id)
     await parts.audit.append(session, _entry(incident, account_id, via, "ok" if won or repeated else "late"))
     await session.flush()
-    calls = await _stand_down(session, incident_id, now, attempt_id) if won else ()
+    calls = await stand_down(session, incident_id, now, attempt_id) if won else ()
     holder = await holder_name(session, incident) if incident.acknowledged_by else ""
     return Answer(won or repeated, incident.status, holder, incident.acknowledged_by, incident.short_code, calls)
 
@@ -85,11 +85,11 @@ async def _win(session: AsyncSession, incident: Incident, account_id: UUID, **mo
     return incident.status == TRIGGERED and (await session.execute(_WIN, values)).first() is not None
 
 
-async def _stand_down(session: AsyncSession, incident_id: UUID, now: object, but: UUID | None) -> tuple[UUID, ...]:
+async def stand_down(session: AsyncSession, incident_id: UUID, now: object, but: UUID | None) -> tuple[UUID, ...]:
     """Skip what was not sent yet; the calls of others that ring or talk."""
     await session.execute(
         update(Attempt)
-        .where(Attempt.incident_id == incident_id, Attempt.status.in_((status.DUE, status.RETRY)))
+        .where(Attempt.incident_id == incident_id, Attempt.status.in_((status.DUE, status.RETRY, status.UNKNOWN)))
         .values(status=status.SKIPPED, updated_at=now)
     )
     calls = await session.scalars(

@@ -32,7 +32,7 @@ async def write_sent(parts: Parts, attempt_id: UUID, fence: int, sent: Sent) -> 
         if attempt.fence == fence and attempt.status in status.OPEN:
             attempt.status = status.normal(sent.status)
         attempt.updated_at = now
-        add_line(session, incident.id, now, "attempt", f"{attempt.channel}_sent", account_id=attempt.account_id)
+        add_line(session, incident.id, now, "attempt", f"{attempt.channel}_accepted", account_id=attempt.account_id)
         await parts.audit.append(session, _entry(incident, attempt, "attempt.sent", "ok"))
         became, sid, is_call = attempt.status, attempt.sid, attempt.channel == "call"
         await session.commit()

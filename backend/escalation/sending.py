@@ -25,8 +25,9 @@ from backend.notification import Failure, Order, SendError, Sent, status
 
 log = structlog.get_logger("escalation")
 
-#: Longer than the time limits of the provider's client together.
-CLAIM_S = 15
+#: Longer than one exchange with the provider may take; renewed before each further one. Whoever dies while holding a
+#: claim delays the page by no more than this.
+CLAIM_S = 5
 #: A send of unknown outcome is looked up and sent again so many times within one job.
 ROUNDS = 2
 
@@ -42,10 +43,20 @@ _CLAIM = text(
     RETURNING before.status AS before, a.fence, a.first_tried_at
     """
 )
+_RENEW = text(
+    """
+    UPDATE attempt a SET claimed_until = :until FROM incident i
+    WHERE a.id = :id AND a.fence = :fence AND a.status = 'sending' AND i.id = a.incident_id AND i.status = 'triggered'
+    RETURNING a.id
+    """
+)
+_DROP = text(
+    "UPDATE attempt SET status = 'skipped', updated_at = :now WHERE id = :id AND fence = :fence AND status = 'sending'"
+)
 _SKIP = text(
     """
     UPDATE attempt a SET status = 'skipped', updated_at = :now FROM incident i
-    WHERE a.id = :id AND i.id = a.incident_id AND i.status <> 'triggered' AND a.status IN ('due', 'retry')
+    WHERE a.id = :id AND i.id = a.incident_id AND i.status <> 'triggered' AND a.status IN ('due', 'retry', 'unknown')
     """
 )
 _KNOWN_SIDS = text("SELECT sid FROM attempt WHERE contact_method_id = :method AND sid IS NOT NULL AND id <> :id")
@@ -82,13 +93,24 @@ async def send_attempt(parts: Parts, attempt_id: UUID, by: str) -> str | None:
         found = await _look(parts, claim)
         if found is not None:
             return await outcomes.write_sent(parts, claim.attempt_id, claim.fence, found)
+        if not await _renew(parts, claim):
+            return None
+    return await _send(parts, claim)
+
+
+async def _send(parts: Parts, claim: Claim) -> str | None:
+    """Tell the provider, at most twice: when nobody knows whether the first one left, look, then send again."""
     for _ in range(ROUNDS):
         try:
             sent = await _tell(parts, claim)
         except SendError as error:
             if error.failure is not Failure.UNKNOWN:
                 return await _failed(parts, claim, error)
+            if not await _renew(parts, claim):
+                return None
             found = await _look(parts, claim)
+            if found is None and not await _renew(parts, claim):
+                return None
             if found is None:
                 continue
             sent = found
@@ -115,6 +137,21 @@ async def _claim(parts: Parts, attempt_id: UUID, by: str) -> Claim | None:
             body = await page_text(session, parts, incident, "sms", method.language)
         order = Order(attempt_id=attempt_id, to=to, body=body, mark=incident.short_code)
         return Claim(attempt_id, by, row.fence, row.before, row.first_tried_at, attempt.channel, method.id, order)
+
+
+async def _renew(parts: Parts, claim: Claim) -> bool:
+    """Hold the claim a little longer; False when a callback, a person or another sender has settled it meanwhile."""
+    values: dict[str, Any] = {
+        "id": claim.attempt_id,
+        "fence": claim.fence,
+        "until": parts.clock.now() + timedelta(seconds=CLAIM_S),
+    }
+    async with parts.db.session() as session:
+        row = (await session.execute(_RENEW, values)).one_or_none()
+        if row is None:
+            await session.execute(_DROP, {"id": claim.attempt_id, "fence": claim.fence, "now": parts.clock.now()})
+        await session.commit()
+    return row is not None
 
 
 async def _tell(parts: Parts, claim: Claim) -> Sent:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit import Entry
 from backend.db import new_id
 from backend.errors import ProblemError
+from backend.escalation.acknowledging import stand_down
 from backend.escalation.locking import lock_incident
 from backend.escalation.models import (
     ACKNOWLEDGED,
@@ -204,8 +205,11 @@ async def add_note(parts: Parts, session: AsyncSession, incident_id: UUID, accou
 
 async def resolve(
     parts: Parts, session: AsyncSession, incident_id: UUID, account_id: UUID, *, reason: str, level: int
-) -> Incident:
-    """End an incident whose person was tried to be called back. Raises `incident_resolved`, `not_found`."""
+) -> tuple[UUID, ...]:
+    """End an incident whose person was tried to be called back; the calls to hang up.
+
+    Raises `incident_resolved`, `not_found`.
+    """
     incident = await _locked(session, incident_id)
     if incident.status == RESOLVED:
         raise ProblemError("incident_resolved")
@@ -226,7 +230,8 @@ async def resolve(
             private={"incident_id": str(incident_id), "level": level, "callback_attempted": True},
         ),
     )
-    return incident
+    await session.flush()
+    return await stand_down(session, incident_id, now, None)
 
 
 async def _locked(session: AsyncSession, incident_id: UUID) -> Incident:

@@ -25,7 +25,7 @@ from backend.notification.interface import Failure, Order, SendError, Sent
 from backend.settings import TwilioSettings
 
 #: Seconds to connect, and then to answer a send or a look into the list.
-CONNECT_S, SEND_S, LIST_S = 1.5, 4.0, 2.0
+CONNECT_S, SEND_S, LIST_S = 1.5, 3.0, 2.0
 #: Sends at once. A hanging provider must not stand in the way of the next page.
 THREADS = 24
 RING_S = 25

@@ -371,3 +371,11 @@ async def test_an_unverified_phone_is_neither_paged_nor_heard_and_a_russian_one_
     assert any("просит о помощи" in said for said in heard)
     assert any("ваша" in said for said in heard)
     await house.settle(incident_id)
+
+
+async def test_the_end_silences_phones_that_still_ring(house: House) -> None:
+    await house.simulator.person(PRIMARY, **HELD)
+    incident_id = await house.pressed(await house.trip())
+    await house.until(incident_id, lambda now: attempts(now, "call")[0]["status"] == "ringing")
+    await house.settle(incident_id)
+    await house.until(incident_id, lambda now: attempts(now, "call")[0]["status"] == "canceled")

@@ -139,10 +139,13 @@ async def resolve_incident(
     if not data.callback_attempted:
         raise ProblemError("invalid_value", "An emergency is closed only after a callback was tried.")
     async with services.db.session() as session:
-        await service.resolve(services, session, incident_id, caller.id, reason=data.reason.strip(), level=data.level)
+        calls = await service.resolve(
+            services, session, incident_id, caller.id, reason=data.reason.strip(), level=data.level
+        )
         await session.commit()
         view = await access_incident(session, services, incident_id)
     services.hub.ring_staff("incidents")
+    await notify_others(services, list(calls))
     return view
 
 

@@ -37,7 +37,7 @@ COMPANY_NUMBER = "+15005550006"
 PRIMARY, SECONDARY, DUTY_MANAGER, SHIFT = "+15005550101", "+15005550102", "+15005550103", "+15005550104"
 
 DEFAULT_PEOPLE: tuple[Person, ...] = (
-    Person(phone=PRIMARY, name="Dana Primary", digits=("1",), answer_after_s=4, press_after_s=5),
+    Person(phone=PRIMARY, name="Dana Primary", digits=("1",), answer_after_s=3, press_after_s=4),
     Person(phone=SECONDARY, name="Sergei Secondary", call="no_answer"),
     Person(phone=DUTY_MANAGER, name="Madina Duty", call="voicemail", reply="code", reply_after_s=6),
     Person(phone=SHIFT, name="Tom Shift", digits=("5", "1"), answer_after_s=8),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import secrets
 from datetime import datetime, timedelta
@@ -26,8 +27,12 @@ from backend.keys import Keyring
 TICKET_LIFE_S = 30
 #: Argon2id with the library's defaults (RFC 9106, second recommended profile).
 _HASHER = PasswordHasher()
-#: Checked when there is no such account, so that the answer takes as long as for one that exists.
-_NOBODY = _HASHER.hash("nobody")
+
+
+@functools.cache
+def _nobody() -> str:
+    """Checked when there is no such account, so that the answer takes as long as for one that exists."""
+    return _HASHER.hash("nobody")
 
 
 class UserProfile(msgspec.Struct, kw_only=True):
@@ -143,7 +148,7 @@ async def set_password(session: AsyncSession, account_id: UUID, password: str) -
 
 async def check_password(account: StaffAccount | None, password: str) -> bool:
     """Whether the password is right; takes the same time whether or not there is such an account."""
-    stored = account.password_hash if account and account.password_hash else _NOBODY
+    stored = account.password_hash if account and account.password_hash else await asyncio.to_thread(_nobody)
     try:
         await asyncio.to_thread(_HASHER.verify, stored, password[:1024])
     except (VerificationError, InvalidHashError):

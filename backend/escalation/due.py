@@ -67,7 +67,11 @@ async def run_due(parts: Parts) -> int:
     claims = await _claim(parts, parts.clock.now())
     attempts: list[UUID] = []
     for incident_id, fence in claims:
-        attempts += await advance(parts, incident_id, fence)
+        try:
+            attempts += await advance(parts, incident_id, fence)
+        except Exception as error:
+            # One incident that cannot be advanced must not keep the others waiting; its lease lets it come again.
+            log.error("step_broken", incident_id=str(incident_id), error=repr(error), exc_info=error)
     if attempts:
         await dispatch(parts, attempts)
     if claims:

@@ -7,14 +7,18 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.accounts.models import StaffAccount
 from backend.escalation.models import Incident
 from backend.escalation.parts import Parts, incident_key
+from backend.keys import SealBroken
 from backend.notification.texts import filled
 from backend.trips.models import Trip
+
+log = structlog.get_logger("escalation")
 
 
 class Details(msgspec.Struct):
@@ -30,8 +34,13 @@ def sealed_details(parts: Parts, incident_id: UUID, details: Details) -> bytes:
 
 
 def opened_details(parts: Parts, incident: Incident) -> Details:
-    """Details of an incident, opened."""
-    return msgspec.json.decode(incident_key(parts).open(incident.details_sealed, incident.id.bytes), type=Details)
+    """Details of an incident, opened; empty when they cannot be, which must not stop a page."""
+    try:
+        plain = incident_key(parts).open(incident.details_sealed, incident.id.bytes)
+        return msgspec.json.decode(plain, type=Details)
+    except (SealBroken, msgspec.MsgspecError) as error:
+        log.error("details_unreadable", incident_id=str(incident.id), error=type(error).__name__)
+        return Details()
 
 
 def position(details: Details, trip: Trip | None) -> dict[str, Any] | None:
@@ -50,6 +59,16 @@ def position(details: Details, trip: Trip | None) -> dict[str, Any] | None:
 async def page_text(session: AsyncSession, parts: Parts, incident: Incident, key: str, language: str) -> str:
     """The page itself (`sms` or `voice`): what, who, vehicle and plate, where and how old that is, the code."""
     trip = await session.get(Trip, incident.trip_id)
+    try:
+        return _worded(parts, incident, trip, key, language)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # Whatever is wrong with the facts that others sent us: the page leaves.
+        log.error("facts_unusable", incident_id=str(incident.id), error=repr(error))
+        values = {"code": incident.short_code, "role": filled(incident.reporter_role, language)}
+        return filled(f"{key}_bare", language, values)
+
+
+def _worded(parts: Parts, incident: Incident, trip: Trip | None, key: str, language: str) -> str:
     now = parts.clock.now()
     again = filled("again", language, {"times": incident.urgency}) if incident.urgency > 1 else ""
     return filled(

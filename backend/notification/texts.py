@@ -23,6 +23,14 @@ TEXTS: dict[str, dict[str, str]] = {
         "ru": "Тревога. {who}, {role}, просит о помощи{again}. {vehicle}. {where}. {covert}"
         "Нажмите 1, чтобы взять тревогу на себя.",
     },
+    "sms_bare": {
+        "en": "EMERGENCY {code}: a {role} pressed for help, see the console. Reply {code} to take it.",
+        "ru": "ТРЕВОГА {code}: {role} просит о помощи, см. консоль. Ответьте {code}, чтобы взять на себя.",
+    },
+    "voice_bare": {
+        "en": "Trip warden emergency {code}. A {role} pressed for help. Press 1 to take this emergency.",
+        "ru": "Тревога {code}. {role} просит о помощи. Нажмите 1, чтобы взять тревогу на себя.",
+    },
     "voice_again": {
         "en": "I did not hear you press 1. Press 1 to take this emergency.",
         "ru": "Вы не нажали 1. Нажмите 1, чтобы взять тревогу на себя.",

@@ -97,7 +97,9 @@ async def test_an_answer_that_comes_after_the_callbacks_changes_nothing(house: H
     await house.simulator.fault("slow", resource="messages", to=PRIMARY, seconds=0.5)
     incident_id = await house.pressed(await house.trip())
     await house.until(incident_id, lambda now: one(now, "sms")["status"] == "delivered")
-    incident = await house.until(incident_id, lambda now: "sms_accepted" in [line["text_code"] for line in now["timeline"]])
+    incident = await house.until(
+        incident_id, lambda now: "sms_accepted" in [line["text_code"] for line in now["timeline"]]
+    )
     assert one(incident, "sms")["status"] == "delivered"
     await house.settle(incident_id)
 

@@ -54,6 +54,8 @@ def _facts(desk: Desk, incident_id: str) -> None:
         if known:
             st.rerun()  # the forms below belong to another state
     st.markdown(f"#### {_headline(now)}")
+    if now.status == "acknowledged":
+        st.caption("It escalates again when nothing is done here for a while. A note counts.")
     left, right = st.columns(2)
     left.markdown(f"{_reporter(now)}  \n{_clock(now, desk)}")
     right.markdown(f"{_car(now)}  \n{_where(now)}")
@@ -73,6 +75,9 @@ def _respond(desk: Desk, now: Incident) -> None:
         if st.button(label, type="primary", shortcut="A", key="acknowledge", width="stretch"):
             do("acknowledge", lambda: desk.api.acknowledge(now.id), "Acknowledged. The other phones stop ringing.")
             st.rerun()
+    elif now.acknowledged_by == desk.account.name and st.button("I am still on it", shortcut="A", key="renew"):
+        do("renew", lambda: desk.api.acknowledge(now.id), "Renewed: it stays yours for now.")
+        st.rerun()
     note_side, resolve_side = st.columns(2)
     with note_side, st.form("note", clear_on_submit=True):
         note = st.text_input("Note for the timeline", key="incident-note", max_chars=500)
@@ -149,7 +154,7 @@ def _headline(now: Incident) -> str:
         upcoming = due(now.next_due)
         return f":red[Waiting for an answer] - next step {upcoming}" if upcoming else ":red[Waiting for an answer]"
     if now.status == "acknowledged":
-        lease = f" - escalates again {due(now.next_due)} unless something is done" if now.next_due else ""
+        lease = f", escalates again {due(now.next_due)}" if now.next_due else ""
         return f":orange[Acknowledged] by {plain(now.acknowledged_by or 'somebody')}{lease}"
     level = "" if now.level is None else f", level {LEVELS.get(now.level, now.level)}"
     by = f" by {plain(now.resolved_by)}" if now.resolved_by else ""

@@ -1,4 +1,4 @@
-"""The scripts that a shared worker has to load from an address of its own."""
+"""The few files that a browser loads from an address of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 FOLDER = Path(__file__).parent.parent / "components"
-SERVED = {"live_worker.js": "text/javascript", "sign_in.css": "text/css"}
+SERVED = {"alarm.js": "text/javascript", "live_worker.js": "text/javascript", "sign_in.css": "text/css"}
 
 
 def asset_routes() -> list[BaseRoute]:

@@ -11,12 +11,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from console.api import StaffApi
-from console.routes.gate import Gate
+from console.routes.assets import asset_routes
+from console.routes.gate import ALARM, Gate
 from console.routes.live import relay
 from console.routes.sign_in import sign_in_routes
 from console.settings import ConsoleSettings
@@ -30,6 +31,14 @@ async def _page(_request: Request) -> Response:
     return PlainTextResponse("a page")
 
 
+async def _html(_request: Request) -> Response:
+    return HTMLResponse("<html><head><title>x</title></head></html>")
+
+
+async def _missing(_request: Request) -> Response:
+    return Response(status_code=404)
+
+
 @pytest.fixture
 def email(staff: Callable[[str], StaffApi]) -> str:
     address = f"{uuid4().hex[:8]}@tripwarden.local"
@@ -40,7 +49,13 @@ def email(staff: Callable[[str], StaffApi]) -> str:
 def visitor(api_url: str) -> TestClient:
     settings = ConsoleSettings(api_url=api_url, cookie="session")
     app = Starlette(
-        routes=[*sign_in_routes(settings), Route("/{path:path}", _page)],
+        routes=[
+            *sign_in_routes(settings),
+            *asset_routes(),
+            Route("/html", _html),
+            Route("/settings.py", _missing),
+            Route("/{path:path}", _page),
+        ],
         middleware=[Middleware(Gate, cookie="session")],
     )
     return TestClient(app, follow_redirects=False)
@@ -108,6 +123,15 @@ def test_a_huge_form_is_not_read(client: TestClient) -> None:
 def test_what_is_typed_is_never_markup(client: TestClient) -> None:
     answer = client.post("/session", data={"email": '"><script>', "password": "", "to": '/"><script>'})
     assert "<script>" not in answer.text
+
+
+def test_the_alarm_is_in_every_page_before_the_rest_of_it(client: TestClient, email: str) -> None:
+    client.post("/session", data={"email": email, "password": PASSWORD})
+    answer = client.get("/html", headers=HTML)
+    assert answer.text == f"<html><head><title>x</title>{ALARM.decode()}</head></html>"
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert "tripwardenAlarm" in client.get("/assets/alarm.js").text
+    assert client.get("/assets/../settings.py").status_code == 404
 
 
 def test_no_other_site_may_frame_the_console(client: TestClient) -> None:

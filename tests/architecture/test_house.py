@@ -58,7 +58,8 @@ def test_the_code_needs_the_newest_revision() -> None:
 
 async def test_models_and_migrations_agree(services: Services) -> None:
     def compare(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": False, "include_schemas": True, "include_object": _ours})
+        options = {"compare_type": False, "include_schemas": True, "include_object": _ours}
+        context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, metadata))
 
     async with services.db.engine.connect() as connection:

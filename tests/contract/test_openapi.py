@@ -65,9 +65,7 @@ def test_nothing_that_the_description_allows_breaks_the_api(
     assert httpx.get(f"{api_url}/health/ready", trust_env=False).status_code == 200
 
 
-def _fuzz(
-    operation: Any, headers: dict[str, str], api_url: str, broken: list[str], answered: Counter[int]
-) -> None:
+def _fuzz(operation: Any, headers: dict[str, str], api_url: str, broken: list[str], answered: Counter[int]) -> None:
     @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy())
     def once(case: Any) -> None:

@@ -58,8 +58,7 @@ class Phone:
                 while True:
                     await self.next(within_s)
         except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code
+            return closed.rcvd.code if closed.rcvd is not None else 1006
 
     async def hang_up(self) -> None:
         """Close from this end."""

@@ -1,4 +1,4 @@
-"""What people write is nowhere in the clear: not in data files, not in the write-ahead log, not in Valkey, not in logs."""
+"""What people write is nowhere in the clear: not in data files, the write-ahead log, Valkey or the logs."""
 
 from __future__ import annotations
 

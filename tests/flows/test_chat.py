@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -15,9 +14,9 @@ from tests.factories.tokens import bearer
 
 
 @pytest.fixture(scope="module")
-def clock() -> Generator[MovableClock]:
+def clock() -> MovableClock:
     """Time is moved."""
-    yield MovableClock()
+    return MovableClock()
 
 
 async def test_what_the_driver_writes_the_rider_reads(chat: Chat) -> None:

@@ -18,7 +18,8 @@ STATEMENTS = (
         END IF;
         PERFORM pg_advisory_xact_lock(hashtextextended('ensure_partition', 0));
         -- Not to_regclass again: its catalogue cache still says what was true before the wait for the lock.
-        IF EXISTS (SELECT FROM pg_class c WHERE c.relname = child AND c.relnamespace = current_schema()::regnamespace) THEN
+        IF EXISTS (SELECT FROM pg_class c
+                   WHERE c.relname = child AND c.relnamespace = current_schema()::regnamespace) THEN
             RETURN;
         END IF;
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)',

@@ -196,8 +196,8 @@ async def test_checkpoints_come_at_most_once_a_second_and_never_twice_for_one_si
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE audit_tile SET hashes = set_byte(hashes, 5, 7)",
-        "UPDATE audit_state SET root_hash = set_byte(root_hash, 5, 7)",
+        "UPDATE audit_tile SET hashes = set_byte(hashes, 5, get_byte(hashes, 5) # 1)",
+        "UPDATE audit_state SET root_hash = sha256(root_hash)",
         "UPDATE audit_state SET tree_size = tree_size - 1",
         "DELETE FROM audit_tile",
     ],

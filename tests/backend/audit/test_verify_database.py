@@ -80,7 +80,7 @@ MUTATIONS = [
     ("swap", SWAP, {"entry_moved"}, {10, 400}),
     (
         "private",
-        "UPDATE audit_entry SET private_sealed = set_byte(private_sealed, 20, 0) WHERE entry_index = 44",
+        "UPDATE audit_entry SET private_sealed = set_byte(private_sealed, 20, get_byte(private_sealed, 20) # 1) WHERE entry_index = 44",
         {"private_broken"},
         {44},
     ),
@@ -110,7 +110,7 @@ MUTATIONS = [
     ),
     (
         "blind index",
-        "UPDATE audit_entry SET trip_mac = set_byte(trip_mac, 0, 0), staff_mac = NULL WHERE entry_index = 45",
+        "UPDATE audit_entry SET trip_mac = sha256(trip_mac), staff_mac = NULL WHERE entry_index = 45",
         {"private_broken"},
         {45},
     ),

@@ -80,7 +80,7 @@ MUTATIONS = [
     ("swap", SWAP, {"entry_moved"}, {10, 400}),
     (
         "private",
-        "UPDATE audit_entry SET private_sealed = set_byte(private_sealed, 20, get_byte(private_sealed, 20) # 1) WHERE entry_index = 44",
+        "UPDATE audit_entry SET private_sealed = sha256(private_sealed) WHERE entry_index = 44",
         {"private_broken"},
         {44},
     ),

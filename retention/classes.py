@@ -28,6 +28,11 @@ class RecordClass(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def in_place(self) -> bool:
+        """Whether what must stay is simply left where it is (true), or has to be moved out of the day first."""
+        ...
+
     async def due_days(self, session: AsyncSession, up_to: date) -> list[date]:
         """Days of expiry up to and with `up_to` of which anything is left, in order."""
         ...
@@ -44,8 +49,8 @@ class RecordClass(Protocol):
         """Take the day out of every reader's sight; returns how many tables. Waits for locks only briefly."""
         ...
 
-    async def drop(self, session: AsyncSession, day: date) -> int:
-        """Destroy what is left of the day; returns how many rows that were."""
+    async def drop(self, session: AsyncSession, day: date, trips: Collection[UUID]) -> int:
+        """Destroy what is left of the day, in place only that of `trips`; returns how many rows that were."""
         ...
 
     async def finish(self, session: AsyncSession, day: date, kept: Collection[UUID]) -> Progress:

@@ -163,10 +163,10 @@ class Disposer:
         if step.name == "drop":
             kept = await self._move_out(session, records, step.day, today, moved)
             plan = await self.plan(session, step.record_class, step.day, today)
-            if plan.held or plan.early:
+            if (plan.held or plan.early) and not records.in_place:
                 raise RuntimeError(f"{step.record_class} of {step.day} still holds what must stay; nothing is dropped")
             markets = {f"market_{market}": count for market, count in plan.by_market.items()}
-            return Progress({**kept, **markets, "disposed": await records.drop(session, step.day)})
+            return Progress({**kept, **markets, "disposed": await records.drop(session, step.day, plan.dispose)})
         held = await self.standing.held_trips(session, await self.standing.holds(session, released=False))
         return await records.finish(session, step.day, held)
 
@@ -179,7 +179,11 @@ class Disposer:
         for until, trips in plan.early.items():
             early += await records.re_date(session, day, trips, until)
             moved |= trips
-        moved |= plan.held
+        if records.in_place:
+            early, held = plan.counts()["early"], plan.counts()["held"]
+            moved.clear()
+        else:
+            moved |= plan.held
         return {"held": held, "early": early, "held_trips": len(plan.held)}
 
     async def _detach(self, session: AsyncSession, records: RecordClass, day: date) -> int:

@@ -52,6 +52,7 @@ class PartitionedClass:
     describe: Describe
     re_date_trips: ReDateTrips
     finish_trips: Finish = _nothing_else
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         if not all(_TABLE.fullmatch(table) for table in self.tables):
@@ -100,7 +101,7 @@ class PartitionedClass:
         await session.execute(text("SET LOCAL lock_timeout = 0"))
         return detached
 
-    async def drop(self, session: AsyncSession, day: date) -> int:
+    async def drop(self, session: AsyncSession, day: date, trips: Collection[UUID]) -> int:
         dropped = 0
         for table in self.tables:
             child = _child(table, day)

@@ -132,3 +132,10 @@ def forecast(due: int, days: int, history: Sequence[int]) -> Forecast:
         return Forecast(due, None, approved=True)
     expected = float(median(history[-HISTORY_DAYS:])) * days
     return Forecast(due, expected, abs(due - expected) <= TOLERANCE * expected)
+
+
+def together(parts: Sequence[Forecast]) -> Forecast:
+    """Several classes in one run: approved when each is; expected is what those with a history make likely."""
+    known = [part.expected for part in parts if part.expected is not None]
+    due = sum(part.due for part in parts)
+    return Forecast(due, sum(known) if known else None, all(part.approved for part in parts))

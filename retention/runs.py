@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from retention.disposition import STEPS, Disposer
 from retention.models import RunRow, StepRow
-from retention.planning import HISTORY_DAYS, DayPlan, forecast
+from retention.planning import HISTORY_DAYS, DayPlan, Forecast, forecast, together
 
 Kind = Literal["daily", "manual", "dry"]
 #: A run that the forecast does not approve needs so many officers.
@@ -28,7 +28,7 @@ async def start_run(disposer: Disposer, session: AsyncSession, *, kind: Kind, to
     for plan in plans:
         counts.update({name: plan.counts()[name] for name in ("due", "held", "early", "held_trips")})
         counts[f"{plan.record_class}_due"] += plan.rows["dispose"]
-    expected = forecast(counts["due"], len(plans), await _history(session, today))
+    expected = await _expected(session, plans, today)
     status = "done" if kind == "dry" else "running" if expected.approved else "awaiting_approval"
     now = disposer.clock.now()
     run = RunRow(
@@ -76,16 +76,29 @@ def _steps(run_id: UUID, plans: list[DayPlan]) -> list[StepRow]:
     ]  # fmt: skip
 
 
-async def _history(session: AsyncSession, today: date) -> list[int]:
+async def _expected(session: AsyncSession, plans: list[DayPlan], today: date) -> Forecast:
+    """The forecasts of the classes together: each has its own usual day."""
+    history = await _history(session, today)
+    parts: list[Forecast] = []
+    for name in sorted({plan.record_class for plan in plans}):
+        days = [plan for plan in plans if plan.record_class == name]
+        parts.append(forecast(sum(plan.rows["dispose"] for plan in days), len(days), history.get(name, [])))
+    return together(parts)
+
+
+async def _history(session: AsyncSession, today: date) -> dict[str, list[int]]:
     """Rows destroyed for each class and day of expiry in the last four weeks, oldest first."""
-    disposed = StepRow.counts["disposed"].as_integer()
-    found = await session.scalars(
-        select(func.coalesce(disposed, 0))
+    disposed = func.coalesce(StepRow.counts["disposed"].as_integer(), 0).label("rows")
+    found = await session.execute(
+        select(StepRow.record_class, disposed)
         .where(StepRow.name == "drop", StepRow.done_at.is_not(None))
         .where(StepRow.day >= today - timedelta(days=HISTORY_DAYS), StepRow.day < today)
         .order_by(StepRow.day, StepRow.record_class)
     )
-    return list(found)
+    history: dict[str, list[int]] = {}
+    for row in found:
+        history.setdefault(row.record_class, []).append(row.rows)
+    return history
 
 
 async def approve_run(disposer: Disposer, session: AsyncSession, run_id: UUID, account_id: UUID) -> RunRow | None:

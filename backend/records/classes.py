@@ -10,13 +10,18 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit import AuditLog
+from backend.clock import Clock
 from backend.keys import Keyring
+from backend.records.audit_months import AuditMonths
 from backend.records.endings import TextEndings
 from backend.trips.service import LATEST_END
 from retention.classes import RecordClass
 from retention.holds import Covered, LegalHold
 from retention.partitions import PartitionedClass, ReDateTrips
 from retention.planning import Candidate
+from retention.rows import DisposeRows, RowClass
+from retention.standing import Standing
 
 #: Trips asked for in one statement.
 BATCH = 5_000
@@ -79,7 +84,38 @@ def _re_date(statements: tuple[str, ...]) -> ReDateTrips:
     return re_date
 
 
-def record_classes(keyring: Keyring) -> dict[str, RecordClass]:
+_CASES = """
+    SELECT id, trip_id, market, CAST(closed_at AT TIME ZONE 'UTC' AS date) AS ended_on FROM review_case
+    WHERE closed_at IS NOT NULL AND closed_at < CAST(:latest AS date) + 1
+"""
+_INCIDENTS = """
+    SELECT id, trip_id, market, CAST(resolved_at AT TIME ZONE 'UTC' AS date) AS ended_on FROM incident
+    WHERE resolved_at IS NOT NULL AND resolved_at < CAST(:latest AS date) + 1
+"""
+#: In this order: what hangs on a row before the row. What refers to it with ON DELETE CASCADE goes by itself.
+_CASE_ROWS = (
+    "DELETE FROM enforcement WHERE case_id = ANY(:ids)",
+    "DELETE FROM case_decision WHERE case_id = ANY(:ids)",
+    "DELETE FROM case_signal WHERE case_id = ANY(:ids)",
+    "DELETE FROM review_case WHERE id = ANY(:ids)",
+)
+_INCIDENT_ROWS = (
+    "DELETE FROM provider_callback WHERE attempt_id IN (SELECT id FROM attempt WHERE incident_id = ANY(:ids))",
+    "DELETE FROM incident WHERE id = ANY(:ids)",
+)
+
+
+def _dispose(statements: tuple[str, ...]) -> DisposeRows:
+    async def dispose(session: AsyncSession, ids: Sequence[UUID]) -> int:
+        """How many rows of the class itself went; what hung on them is not counted, as the plan does not."""
+        for statement in statements:
+            await session.execute(text(statement), {"ids": list(ids)})
+        return len(ids)
+
+    return dispose
+
+
+def record_classes(keyring: Keyring, standing: Standing, audit: AuditLog, clock: Clock) -> dict[str, RecordClass]:
     """The classes that a disposition run takes care of."""
     classes: tuple[RecordClass, ...] = (
         PartitionedClass(
@@ -92,5 +128,8 @@ def record_classes(keyring: Keyring) -> dict[str, RecordClass]:
         PartitionedClass(
             name="verdict", tables=("trip_verdict",), describe=describe_trips, re_date_trips=_re_date(_RE_DATE_VERDICT)
         ),
+        RowClass("case", _CASES, standing, describe_trips, _dispose(_CASE_ROWS)),
+        RowClass("incident", _INCIDENTS, standing, describe_trips, _dispose(_INCIDENT_ROWS)),
+        AuditMonths(standing, keyring, audit, clock),
     )
     return {records.name: records for records in classes}

@@ -17,26 +17,32 @@ from retention.standing import in_force
 
 #: What has expired is destroyed within this; later is overdue.
 GRACE = timedelta(days=1)
-NO_DISPOSITION = "no disposition of this class yet"
 WAITS = "the run has not come to it"
 
-#: Each class as rows of (market, at, expire_on); a class without a day of its own expires after its maximum.
+#: Each class as rows of (market, at, expire_on, counted_on). Without a day of expiry of its own a row expires its
+#: maximum after `counted_on`, the end of what it is about; null: that is still open.
 SOURCES = {
-    "text": """SELECT t.market, m.created_at AS at, m.expire_on FROM trip_message m LEFT JOIN trip t ON t.id = m.trip_id
-        UNION ALL SELECT t.market, e.at, e.expire_on FROM trip_event e LEFT JOIN trip t ON t.id = e.trip_id""",
-    "verdict": "SELECT t.market, v.at, v.expire_on FROM trip_verdict v LEFT JOIN trip t ON t.id = v.trip_id",
-    "location": """SELECT market, created_at AS at, text_expire_on AS expire_on FROM trip
-        WHERE pickup IS NOT NULL OR destination IS NOT NULL OR location IS NOT NULL""",
-    "key": """SELECT t.market, d.created_at AS at, t.text_expire_on AS expire_on FROM keys.data_key d
-        LEFT JOIN trip t ON t.id = d.trip_id WHERE d.wrapped IS NOT NULL""",
-    "case": "SELECT market, opened_at AS at, CAST(NULL AS date) AS expire_on FROM review_case",
-    "incident": "SELECT market, triggered_at AS at, CAST(NULL AS date) AS expire_on FROM incident",
-    "audit": "SELECT 'default' AS market, at, CAST(NULL AS date) AS expire_on FROM audit_entry",
+    "text": """SELECT t.market, m.created_at AS at, m.expire_on, CAST(NULL AS date) AS counted_on
+        FROM trip_message m LEFT JOIN trip t ON t.id = m.trip_id
+        UNION ALL SELECT t.market, e.at, e.expire_on, NULL FROM trip_event e LEFT JOIN trip t ON t.id = e.trip_id""",
+    "verdict": """SELECT t.market, v.at, v.expire_on, CAST(NULL AS date) AS counted_on
+        FROM trip_verdict v LEFT JOIN trip t ON t.id = v.trip_id""",
+    "location": """SELECT market, created_at AS at, text_expire_on AS expire_on, CAST(NULL AS date) AS counted_on
+        FROM trip WHERE pickup IS NOT NULL OR destination IS NOT NULL OR location IS NOT NULL""",
+    "key": """SELECT t.market, d.created_at AS at, t.text_expire_on AS expire_on, CAST(NULL AS date) AS counted_on
+        FROM keys.data_key d LEFT JOIN trip t ON t.id = d.trip_id WHERE d.wrapped IS NOT NULL""",
+    "case": """SELECT market, opened_at AS at, CAST(NULL AS date) AS expire_on,
+        CAST(closed_at AT TIME ZONE 'UTC' AS date) AS counted_on FROM review_case""",
+    "incident": """SELECT market, triggered_at AS at, CAST(NULL AS date) AS expire_on,
+        CAST(resolved_at AT TIME ZONE 'UTC' AS date) AS counted_on FROM incident""",
+    "audit": """SELECT 'default' AS market, created_at AS at, CAST(NULL AS date) AS expire_on,
+        CAST(period + interval '1 month' AS date) AS counted_on FROM audit_key WHERE wrapped IS NOT NULL""",
 }
 _GROUPED = """
-    SELECT coalesce(market, 'unknown') AS market, expire_on, CAST(at AT TIME ZONE 'UTC' AS date) AS made_on,
+    SELECT coalesce(market, 'unknown') AS market, expire_on, counted_on,
+           CAST(at AT TIME ZONE 'UTC' AS date) AS made_on,
            count(*) AS rows, count(*) FILTER (WHERE at >= :since AND at < :until) AS created
-    FROM ({source}) s GROUP BY 1, 2, 3
+    FROM ({source}) s GROUP BY 1, 2, 3, 4
 """
 _DROPPED = text(
     "SELECT record_class, counts FROM disposition_step WHERE name = 'drop' AND done_at >= :since AND done_at < :until"
@@ -91,7 +97,7 @@ async def _sums(
             of.counts["held"] += row.rows
             continue
         maximum = in_force(schedules, row.market).rule(name).maximum_days
-        expires: date = row.expire_on or row.made_on + timedelta(days=maximum)
+        expires: date = row.expire_on or (row.counted_on or date.max - GRACE - timedelta(maximum)) + timedelta(maximum)
         of.counts["due"] += row.rows if expires <= period.today else 0
         of.counts["overdue"] += row.rows if expires + GRACE < period.today else 0
         of.oldest = min(of.oldest or row.made_on, row.made_on)
@@ -115,9 +121,10 @@ def _line(
     schedule = in_force(schedules, market)
     rule = schedule.rule(name)
     overdue = of.counts["overdue"]
-    reason = "" if not overdue else NO_DISPOSITION if name in ("case", "incident", "audit") else WAITS
+    reason = WAITS if overdue else ""
     # A trip's days are counted from its latest end, one day after its making; the grace of the run comes on top.
     limit = timedelta(days=rule.maximum_days + 1) + GRACE
+    by_age = name in ("text", "verdict", "location", "key")
     return ClassLine(
         market=market,
         record_class=name,
@@ -132,5 +139,5 @@ def _line(
         overdue=overdue,
         overdue_reason=reason,
         oldest=of.oldest,
-        oldest_within_maximum=of.oldest is None or of.oldest + limit >= period.today,
+        oldest_within_maximum=(of.oldest is None or of.oldest + limit >= period.today) if by_age else not overdue,
     )

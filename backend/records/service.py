@@ -66,7 +66,7 @@ class RetentionDesk:
         self.standing = Standing(held_trips)
         self.disposer = Disposer(
             sessions=parts.db.session,
-            classes=record_classes(parts.keyring),
+            classes=record_classes(parts.keyring, self.standing, parts.audit, parts.clock),
             clock=parts.clock,
             standing=self.standing,
             certify=self._certify,

@@ -63,7 +63,8 @@ async def _empty(db: Database) -> None:
             text(
                 "TRUNCATE trip, trip_chat, trip_participant, trip_receipt, trip_message, trip_event, trip_verdict,"
                 " legal_hold, disposition_step, disposition_run, review_case, case_signal, case_claim, keys.data_key,"
-                " keys.key_encryption_key, audit_key, audit_intake, trip_access CASCADE"
+                " keys.key_encryption_key, audit_key, audit_intake, trip_access,"
+                " audit_entry, audit_tile, audit_state, audit_checkpoint, incident CASCADE"
             )
         )
         made = "version > 1 OR market <> 'default'"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -29,8 +31,35 @@ async def hand_over(broker: Any, job: str, ids: list[str]) -> bool:
             broker.enqueue(message)
 
     try:
-        await asyncio.wait_for(asyncio.to_thread(put), BROKER_PATIENCE_S)
-    except Exception as error:  # noqa: BLE001 - whatever a broker raises, the rows are there and a sweeper sends
+        await asyncio.wait_for(_aside(put), BROKER_PATIENCE_S)
+    except Exception as error:  # noqa: BLE001 - see below
+        # Whatever a broker raises: the rows are there, and a sweeper sends.
         log.warning("broker_away", job=job, count=len(ids), error=type(error).__name__)
         return False
     return True
+
+
+def _aside(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Run `work` in a thread of its own: one that hangs must not use up a pool that others need, nor the exit."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        failed: Exception | None = None
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            failed = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, failed)
+
+    threading.Thread(target=run, name="hand-over", daemon=True).start()
+    return done

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -204,3 +206,21 @@ async def test_one_incident_that_cannot_be_advanced_does_not_keep_the_others_wai
     assert attempts(await house.incident(sound), "call", "Sergei")
     for incident_id in (broken, sound):
         await house.settle(incident_id)
+
+
+async def test_a_broker_that_hangs_holds_up_neither_the_press_nor_the_page(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck:
+        def enqueue(self, message: object) -> None:
+            time.sleep(5)
+
+    monkeypatch.setattr("backend.escalation.queueing.BROKER_PATIENCE_S", 0.2)
+    alone = replace(house.services, broker=cast("RedisBroker", Stuck()))
+    began = time.monotonic()
+    incident_id = await press_here(house, alone, await house.trip())
+    assert time.monotonic() - began < 2
+    await due.run_due(alone)
+    await house.until(incident_id, settled)
+    assert await senders(house, incident_id) == {"sweeper"}
+    await house.settle(incident_id)

@@ -1,4 +1,4 @@
-"""The command behind `python -m moderation` and `tripwarden moderate`: JSON lines in, verdicts as JSON lines out, one for each, in order."""
+"""The command behind `python -m moderation` and `tripwarden moderate`: JSON lines in, verdicts out, in order."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def judge_line(line: str | bytes, judge: Callable[[Content, Context], Verdict]) 
 
 
 def as_json(verdict: Verdict) -> dict[str, object]:
-    """Return the verdict as the output line has it; labels and times rounded, a reason and mask spans only if there are."""
+    """Return the verdict as the output line has it; numbers rounded, a reason and mask spans only if there are."""
     answer: dict[str, object] = {
         "outcome": verdict.outcome,
         "flags": verdict.flags,

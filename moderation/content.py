@@ -27,8 +27,9 @@ class Recent(msgspec.Struct, frozen=True):
 class Context(msgspec.Struct, frozen=True):
     """Where the content was written.
 
-    `market` names a `[markets.*]` section of the policy (unknown ones use the defaults); `template` says that the text is one
-    of our own quick messages; `now` is unix seconds; `recent` are the sender's last messages in this trip, newest last.
+    `market` names a `[markets.*]` section of the policy (unknown ones use the defaults); `template` says that the text
+    is one of our own quick messages; `now` is unix seconds; `recent` are the sender's last messages in this trip,
+    newest last.
     """
 
     market: str = "default"

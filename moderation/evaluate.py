@@ -1,4 +1,4 @@
-"""`python -m moderation.evaluate --data FOLDER [--json] | --cost`: what the shipped pipeline does on the public sets."""
+"""`python -m moderation.evaluate --data FOLDER [--json] | --cost`: what the pipeline does on public sets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from moderation.codes import HEADS
 from moderation.content import Content
 from moderation.figures import auc_interval, roc_auc, share_interval
 from moderation.pipeline import Pipeline, default_pipeline
+from moderation.untyped import untyped
 from moderation.verdict import Verdict
 
 Figures = dict[str, float | int | str]
@@ -22,11 +23,27 @@ Column = list[object]
 BENIGN_SETS = ("benign_ride", "benign_assistant")
 AUC_SETS = ("jigsaw_test", "convabuse", "ru_vk_distorted", "davidson", "surge_ai", "civil_toxic_spans")
 COST_TEXTS = (
-    "ok", "I'm here", "on my way", "5 min", "Where are you?", "I'm at gate 5, white Toyota", "can you wait 3 minutes please",
-    "I'm at the main entrance next to the pharmacy, wearing a red hat", "thanks, have a nice day!", "stuck in traffic, sorry",
-    "я на месте", "буду через 2 минуты", "Стою у шлагбаума, чёрная камри", "где вы?", "келе жатырмын", "екі минутта жетемін",
-    "ya estoy aquí", "llego en 2 minutos", "ok 👍", "cancel if you are late, my flight is at 7",
-)  # fmt: skip
+    "ok",
+    "I'm here",
+    "on my way",
+    "5 min",
+    "Where are you?",
+    "I'm at gate 5, white Toyota",
+    "can you wait 3 minutes please",
+    "I'm at the main entrance next to the pharmacy, wearing a red hat",
+    "thanks, have a nice day!",
+    "stuck in traffic, sorry",
+    "я на месте",
+    "буду через 2 минуты",
+    "Стою у шлагбаума, чёрная камри",
+    "где вы?",
+    "келе жатырмын",
+    "екі минутта жетемін",
+    "ya estoy aquí",
+    "llego en 2 minutos",
+    "ok 👍",
+    "cancel if you are late, my flight is at 7",
+)
 
 
 class SetError(RuntimeError):
@@ -35,11 +52,9 @@ class SetError(RuntimeError):
 
 def read(data: Path, name: str, columns: Sequence[str]) -> Mapping[str, Column]:
     """Return the columns of `eval/<name>.parquet`. Raises SetError."""
-    import pyarrow.parquet as parquet
-
     path = data / "eval" / f"{name}.parquet"
     try:
-        table = parquet.read_table(path, columns=list(columns))
+        table = untyped("pyarrow.parquet").read_table(path, columns=list(columns))
     except (OSError, KeyError, ValueError) as error:
         raise SetError(f"{path}: {error}") from error
     return {column: table.column(column).to_pylist() for column in columns}
@@ -86,10 +101,10 @@ def benign(pipeline: Pipeline, data: Path) -> dict[str, Figures]:
     return report
 
 
-def toxicity(pipeline: Pipeline, data: Path) -> dict[str, Figures]:
-    """Toxicity AUC per set, and the six heads on the small six-label sets together."""
+def toxicity(pipeline: Pipeline, data: Path, sets: Sequence[str] = AUC_SETS) -> dict[str, Figures]:
+    """Toxicity AUC per set, and the shares of toxic and other rows that are caught."""
     report: dict[str, Figures] = {}
-    for name in AUC_SETS:
+    for name in sets:
         rows = read(data, name, ["text", "toxicity_weak"])
         verdicts = judge_all(pipeline, rows["text"])
         report[name] = auc_figures(rows["toxicity_weak"], verdicts, "toxicity")
@@ -119,7 +134,9 @@ def hate(pipeline: Pipeline, data: Path) -> dict[str, Figures]:
     rows = read(data, "hatecheck", ["text", "raw_label"])
     verdicts = judge_all(pipeline, rows["text"])
     hateful = [int(not str(label).endswith("_nh")) for label in rows["raw_label"]]
-    neutral = [verdict for verdict, label in zip(verdicts, rows["raw_label"], strict=True) if "ident_neutral" in str(label)]
+    neutral = [
+        verdict for verdict, label in zip(verdicts, rows["raw_label"], strict=True) if "ident_neutral" in str(label)
+    ]
     report: dict[str, Figures] = {
         "hatecheck": {
             "rows": len(verdicts),
@@ -139,11 +156,13 @@ def hate(pipeline: Pipeline, data: Path) -> dict[str, Figures]:
     return report
 
 
-def evasion(pipeline: Pipeline, data: Path) -> dict[str, Figures]:
-    """Recall per disguise against that of the same messages undisguised, in points."""
+def evasion(pipeline: Pipeline, data: Path, only: Sequence[str] = ()) -> dict[str, Figures]:
+    """Recall per disguise (all, or those named) against that of the same messages undisguised, in points."""
     rows = read(data, "evasion_pairs", ["text", "toxicity", "evasion"])
     caught: dict[tuple[str, int], list[bool]] = {}
     for text, toxic, disguise in zip(rows["text"], rows["toxicity"], rows["evasion"], strict=True):
+        if only and disguise not in ("none", *only):
+            continue
         key = str(disguise), int(toxic == 1)
         caught.setdefault(key, []).append(is_caught(pipeline.judge(Content(str(text)))))
     clean = float(np.mean(caught["none", 1]))
@@ -205,13 +224,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cost", action="store_true", help="measure the cost of a verdict")
     parser.add_argument("--json", action="store_true", help="figures as JSON instead of a table")
     chosen = parser.parse_args(argv)
-    if chosen.data is None and not chosen.cost:
+    data: Path | None = chosen.data
+    if data is None and not chosen.cost:
         parser.error("--data or --cost is needed")
     pipeline = default_pipeline()
     report: dict[str, Figures] = {"pipeline": {"policy": pipeline.policy.name, "model": pipeline.model}}
     try:
-        for name in (chosen.only or PARTS) if chosen.data else ():
-            report |= PARTS[name](pipeline, chosen.data)
+        if data is not None:
+            for name in chosen.only or PARTS:
+                report |= PARTS[name](pipeline, data)
     except SetError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2

@@ -18,9 +18,7 @@ _UNKNOWN = 12.0
 class Lexicon:
     """`words` and `stems` come from the keyword banks, `vocabulary` holds common words, the commonest first."""
 
-    def __init__(
-        self, words: Iterable[str] = (), stems: Iterable[str] = (), vocabulary: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, words: Iterable[str] = (), stems: Iterable[str] = (), vocabulary: Sequence[str] = ()) -> None:
         self.words = frozenset(words)
         self.stems = tuple(stem for stem in stems if len(stem) >= _MIN_STEM)
         # Zipf: the n-th word has a share of about 1 / (n ln N).

@@ -19,8 +19,8 @@ _ACCENTED = re.compile(r"[^\x00-\x7Fа-я]")
 class View:
     """One message, read three ways.
 
-    `plain` is what a reader sees, lower case; `match` the same without accents (same length and map; ё is е, Kazakh letters are
-    the Russian ones typed instead of them); `folded` has disguises undone and has a map of its own.
+    `plain` is what a reader sees, lower case; `match` the same without accents (same length and map; ё is е, Kazakh
+    letters are the Russian ones typed instead of them); `folded` has disguises undone and has a map of its own.
     """
 
     __slots__ = ("folded", "match", "original", "plain")
@@ -63,7 +63,7 @@ class Normaliser:
 
 
 def fingerprint(text: str) -> bytes:
-    """Return 8 bytes that are equal for texts that read the same (case, spacing, punctuation and invisible marks apart)."""
+    """Return 8 bytes, equal for texts that read the same: case, spacing, punctuation and invisible marks apart."""
     seen = plain(text).text
     core = "".join(filter(str.isalnum, seen)) or seen.strip()
     return hashlib.blake2b(core.encode("utf-8", "surrogatepass"), digest_size=8).digest()

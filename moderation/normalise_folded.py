@@ -1,4 +1,4 @@
-"""Second rewriting: undo the usual ways of writing round a word filter (leet, spacing, repeats, stars, emoji, base64)."""
+"""Second rewriting: undo what is done to get round a word filter (leet, spacing, repeats, stars, emoji, base64)."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _leet_tables(core: str) -> tuple[dict[int, int], ...]:
 
 
 def _keep(word: str, runs: list[re.Match[str]], keep: tuple[int, ...]) -> list[tuple[str, int]]:
-    """Return the letters of `word` that stay when run number i is cut to keep[i] letters (runs beyond `keep` to one)."""
+    """Return the letters of `word` that stay when run i is cut to keep[i] letters (runs beyond `keep` to one)."""
     dropped: set[int] = set()
     for number, run in enumerate(runs):
         dropped.update(range(run.start() + (keep[number] if number < len(keep) else 1), run.end()))

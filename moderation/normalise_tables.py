@@ -15,7 +15,7 @@ TYPOGRAPHIC = {
     for sign in signs
 }
 
-# Letters that a reader takes for Latin ones, by script. The second table holds only with other Latin evidence in the word.
+# Letters that a reader takes for Latin ones, by script; the second table holds only in a word that is Latin otherwise.
 CYRILLIC_TO_LATIN = dict(zip("асеорхуіјѕһԁԛԝӏкмтнвь", "aceopxyijshdqwlkmthbb", strict=True))
 CYRILLIC_LOOSE_TO_LATIN = dict(zip("пгияз", "nrure", strict=True))
 GREEK_TO_LATIN = dict(zip("αβγεζηικμνορτυχωϲϳσ", "abyeznikuvoptuxwcjo", strict=True))
@@ -30,7 +30,7 @@ LATIN_LOOKALIKES = dict(zip("ɑɡɩʏʀɪɴʙʟʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛ�
 
 
 def _emoji_letters() -> dict[str, str]:
-    letters = {}
+    letters: dict[str, str] = {}
     for first in (0x1F130, 0x1F150, 0x1F170):  # squared, negative circled, negative squared capitals
         letters |= {chr(first + number): chr(ord("a") + number) for number in range(26)}
     letters |= {chr(0x2776 + number): str(number + 1) for number in range(9)}  # dingbat digits

@@ -1,7 +1,7 @@
 """Conduct rules with thresholds: a versioned TOML file that turns signals and labels into outcomes.
 
-Sections `[signals]` and `[labels]` map a code to tiers; the highest tier whose `at` the score reaches counts. The same two
-sections under `[languages.<code>]` and `[markets.<name>]` replace single entries; a market wins over a language.
+Sections `[signals]` and `[labels]` map a code to tiers; the highest tier whose `at` the score reaches counts. The same
+two sections under `[languages.<code>]` and `[markets.<name>]` replace single entries; a market wins over a language.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """More than `max_messages` in `window_s` seconds, or the same text `max_repeats` times in `repeat_window_s` seconds."""
+    """More than `max_messages` in `window_s` seconds, or one text `max_repeats` times in `repeat_window_s` seconds."""
 
     window_s: Positive = 10.0
     max_messages: Count = 8

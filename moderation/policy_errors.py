@@ -67,7 +67,7 @@ def _line(text: str, keys: list[str]) -> int | None:
 def unknown_names(
     signals: Mapping[str, object], labels: Mapping[str, object], parts: Iterable[tuple[str, HasTiers]]
 ) -> tuple[str, str, tuple[str, ...]] | None:
-    """Return (section, key, known names) of the first code that nothing will ever raise: a typo must not switch a rule off."""
+    """Return (section, key, known names) of the first code that does not exist: a typo must not switch a rule off."""
     everything: list[tuple[Mapping[str, object], Mapping[str, object]]] = [(signals, labels)]
     everything.extend((part.signals, part.labels) for _, part in parts)
     for some_signals, some_labels in everything:

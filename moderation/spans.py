@@ -13,7 +13,7 @@ Replacement = str | Placed | None
 
 
 class Mapped:
-    """A rewritten text and, per character, the span of the original that it stands for (None: the text was not moved)."""
+    """A rewritten text and, per character, the span of the original it stands for (None: the text was not moved)."""
 
     __slots__ = ("ends", "starts", "text")
 

@@ -1,7 +1,7 @@
 """Second opinion: a Detoxify checkpoint out of a local folder, through the `detoxify` package, never from the network.
 
-`<models_dir>/<name>/` holds one `*.ckpt` in Detoxify's format (`config` and `state_dict`) and, beside it, the configuration and
-tokenizer files of its base model (`config.json`, `vocab.txt` or `tokenizer.json` ...).
+`<models_dir>/<name>/` holds one `*.ckpt` in Detoxify's format (`config` and `state_dict`) and, beside it, the
+configuration and tokenizer files of its base model (`config.json`, `vocab.txt` or `tokenizer.json` ...).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from moderation.codes import HEADS
+from moderation.untyped import untyped
 
 Fault = Literal["package_missing", "weights_missing", "checkpoint_bad"]
 
@@ -46,10 +47,14 @@ class DetoxifyOpinion:
         answers: list[dict[str, float]] = []
         for start in range(0, len(texts), _BATCH):
             batch = list(texts[start : start + _BATCH])
-            columns: dict[str, list[float] | float] = self._model.predict(batch)
+            columns: dict[str, Any] = self._model.predict(batch)
             # A batch of one comes back as bare numbers.
-            rows = {label: [got] if isinstance(got, float) else got for label, got in columns.items() if label in HEADS}
-            answers.extend({label: float(row[number]) for label, row in rows.items()} for number in range(len(batch)))
+            rows: dict[str, list[float]] = {
+                label: [got] if isinstance(got, float) else list(got)
+                for label, got in columns.items()
+                if label in HEADS
+            }
+            answers.extend({label: row[number] for label, row in rows.items()} for number in range(len(batch)))
         return answers
 
 
@@ -57,18 +62,17 @@ def _checkpoint_in(folder: Path) -> Path:
     found = sorted(folder.glob("*.ckpt"))
     if len(found) != 1:
         raise DetoxifyUnavailableError(
-            "weights_missing", f"{folder} must hold one *.ckpt file, and holds {len(found)}; `tripwarden models fetch` gets it"
+            "weights_missing",
+            f"{folder} must hold one *.ckpt, and holds {len(found)}; `tripwarden models fetch` gets it",
         )
     if not (folder / "config.json").is_file():
-        raise DetoxifyUnavailableError("weights_missing", f"{folder} must hold config.json and the tokenizer of the base model")
+        raise DetoxifyUnavailableError("weights_missing", f"{folder} lacks config.json and the base model's tokenizer")
     return found[0]
 
 
 def _load(checkpoint: Path, folder: Path) -> Any:
     try:
-        import torch
-        from detoxify import Detoxify
-        from detoxify.detoxify import get_model_and_tokenizer
+        torch, detoxify = untyped("torch"), untyped("detoxify").detoxify
     except ImportError as error:
         raise DetoxifyUnavailableError(
             "package_missing", f"{error.name or error} is not installed; `pip install tripwarden[detoxify]` brings it"
@@ -79,13 +83,13 @@ def _load(checkpoint: Path, folder: Path) -> Any:
         # The stored model_type names a hub repository; a path keeps transformers on this machine.
         arguments = stored["config"]["arch"]["args"] | {"model_type": str(folder)}
         classes = stored["config"]["dataset"]["args"]["classes"]
-        model, tokenizer = get_model_and_tokenizer(**arguments, state_dict=stored["state_dict"])
+        model, tokenizer = detoxify.get_model_and_tokenizer(**arguments, state_dict=stored["state_dict"])
     except (pickle.UnpicklingError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise DetoxifyUnavailableError("checkpoint_bad", f"{checkpoint}: {type(error).__name__}: {error}") from error
     longest = int(getattr(model.config, "max_position_embeddings", 512))
     tokenizer.model_max_length = min(int(tokenizer.model_max_length), longest)
     # Detoxify's own __init__ would load the file again, and run what is pickled in it.
-    opinion = Detoxify.__new__(Detoxify)
+    opinion = detoxify.Detoxify.__new__(detoxify.Detoxify)
     opinion.model, opinion.tokenizer, opinion.device = model, tokenizer, "cpu"
     opinion.class_names = [_NAMES.get(label, label) for label in classes]
     return opinion

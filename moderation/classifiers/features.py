@@ -22,7 +22,7 @@ _TO_SPACE = bytes(code if chr(code).isalnum() or code >= 0x80 or code == 0x27 el
 
 
 def hashes(text: str) -> Hashes:
-    """Return 32-bit hashes of the features of `text` (folded reading): 2- to 5-grams, words, pairs; repeats included."""
+    """Return 32-bit hashes of 2- to 5-grams, words and pairs of words of `text` (folded reading), repeats included."""
     text = text[:MAX_CHARS]
     points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), np.uint32)
     rolling = points * _BASE

@@ -31,8 +31,8 @@ class Header(msgspec.Struct, frozen=True):
 class LinearModel:
     """Logistic regression heads over one shared table of shape [2**bits, 1 + heads], float32.
 
-    Column 0 holds idf squared: the sum of its rows is the squared length of the tf-idf vector, so that one gather gives the
-    cosine-normalised margin of every head. Thread-safe: nothing is written after construction.
+    Column 0 holds idf squared: the sum of its rows is the squared length of the tf-idf vector, so that one gather
+    gives the cosine-normalised margin of every head. Thread-safe: nothing is written after construction.
     """
 
     def __init__(self, header: Header, table: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
-
-import ahocorasick
+from typing import Any, NamedTuple, Protocol
 
 from moderation.content import Context
 from moderation.normalise import View
 from moderation.policy import FailureClass
 from moderation.spans import Mapped
+from moderation.untyped import untyped
 from moderation.verdict import SignalHit
 
 
@@ -60,7 +59,7 @@ class Scanner:
         for number, signal in enumerate(signals):
             for literal, payload in signal.triggers():
                 wanted.setdefault(literal, []).append((number, payload))
-        self._automaton = ahocorasick.Automaton() if wanted else None
+        self._automaton: Any = untyped("ahocorasick").Automaton() if wanted else None
         if self._automaton is not None:
             for literal, owners in wanted.items():
                 self._automaton.add_word(literal, tuple(owners))

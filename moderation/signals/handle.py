@@ -12,9 +12,32 @@ from moderation.signals.base import Found
 from moderation.verdict import SignalHit
 
 _SERVICES = (
-    "telegram", "telega", "tg", "insta", "instagram", "snap", "snapchat", "whatsapp", "wechat", "viber", "facebook", "discord",
-    "tiktok", "skype", "телеграм", "телега", "телеге", "инста", "инсте", "инстаграм", "вк", "тг", "вайбер", "скайп", "инстам",
-)  # fmt: skip
+    "telegram",
+    "telega",
+    "tg",
+    "insta",
+    "instagram",
+    "snap",
+    "snapchat",
+    "whatsapp",
+    "wechat",
+    "viber",
+    "facebook",
+    "discord",
+    "tiktok",
+    "skype",
+    "телеграм",
+    "телега",
+    "телеге",
+    "инста",
+    "инсте",
+    "инстаграм",
+    "вк",
+    "тг",
+    "вайбер",
+    "скайп",
+    "инстам",
+)
 _AT_NAME = re.compile(r"(?<![\w.@/+-])@[a-z][a-z0-9_.]{2,31}(?![\w@])(?!\.\w)")
 _SERVICE = "|".join(sorted(_SERVICES, key=len, reverse=True))
 # The name must look like one (digit, underscore or dot inside) unless it is introduced by a sign or "is".

@@ -15,9 +15,42 @@ from moderation.verdict import SignalHit
 
 # Endings that a full stop without a space after it does not make by accident ("see you.me too" does).
 _ENDINGS = (
-    "com", "net", "org", "ru", "kz", "kg", "uz", "info", "biz", "online", "site", "shop", "xyz", "top", "club", "app", "dev", "io",
-    "link", "click", "live", "pro", "store", "space", "website", "ly", "cc", "tk", "su", "рф", "қаз", "us", "es", "uk", "tr",
-)  # fmt: skip
+    "com",
+    "net",
+    "org",
+    "ru",
+    "kz",
+    "kg",
+    "uz",
+    "info",
+    "biz",
+    "online",
+    "site",
+    "shop",
+    "xyz",
+    "top",
+    "club",
+    "app",
+    "dev",
+    "io",
+    "link",
+    "click",
+    "live",
+    "pro",
+    "store",
+    "space",
+    "website",
+    "ly",
+    "cc",
+    "tk",
+    "su",
+    "рф",
+    "қаз",
+    "us",
+    "es",
+    "uk",
+    "tr",
+)
 _URL = re.compile(
     rf"(?<![\w@.-])(?:(?P<scheme>[a-z][a-z0-9+.-]{{1,11}})://(?:(?P<user>[^\s/@]+)@)?(?P<host>[^\s/:?#]+)"
     rf"|(?P<bare>(?:www\.)?(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.)+(?:{'|'.join(_ENDINGS)}))(?![\w@-]))(?P<rest>[/:?#][^\s]*)?"

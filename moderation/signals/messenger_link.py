@@ -12,10 +12,31 @@ from moderation.signals.base import Found
 from moderation.verdict import SignalHit
 
 HOSTS = (
-    "wa.me", "t.me", "telegram.me", "telegram.dog", "m.me", "vk.me", "ig.me", "signal.me", "line.me", "viber.me", "join.skype.com",
-    "chat.whatsapp.com", "api.whatsapp.com", "web.whatsapp.com", "whatsapp.com", "discord.gg", "snapchat.com", "instagram.com",
-    "facebook.com", "fb.com", "vk.com", "ok.ru", "tiktok.com", "wechat.com",
-)  # fmt: skip
+    "wa.me",
+    "t.me",
+    "telegram.me",
+    "telegram.dog",
+    "m.me",
+    "vk.me",
+    "ig.me",
+    "signal.me",
+    "line.me",
+    "viber.me",
+    "join.skype.com",
+    "chat.whatsapp.com",
+    "api.whatsapp.com",
+    "web.whatsapp.com",
+    "whatsapp.com",
+    "discord.gg",
+    "snapchat.com",
+    "instagram.com",
+    "facebook.com",
+    "fb.com",
+    "vk.com",
+    "ok.ru",
+    "tiktok.com",
+    "wechat.com",
+)
 SCHEMES = ("tg", "viber", "whatsapp", "skype", "weixin", "fb-messenger")
 _DOT = r"(?:\s?\.\s?|\s?\(?(?:dot|точка|punto)\)?\s?)"
 _HOST = "|".join(

@@ -21,13 +21,15 @@ _ASKED = re.compile(
 )
 # Dates, times, prices, coordinates: digits that a ride has.
 _ORDINARY = re.compile(
-    r"(?:\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}))(?:[\s,]+\d{1,2}[:.]\d{2})?|\d{1,3}(?:[ ,.]000)+|\d{1,3}\.\d{3,}\s*,\s*\d{1,3}\.\d{3,}"
+    r"(?:\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}))(?:[\s,]+\d{1,2}[:.]\d{2})?"
+    r"|\d{1,3}(?:[ ,.]000)+"
+    r"|\d{1,3}\.\d{3,}\s*,\s*\d{1,3}\.\d{3,}"
     r"|\d{1,2}[.:]\d{2}\s*-\s*\d{1,2}[.:]\d{2}"
 )
 
 
 class Phone:
-    """Spans of numbers; score 1.0 for a valid one, 0.8 for a possible one, 0.6 for a short one that is asked to be called."""
+    """Spans of numbers; 1.0 for a valid one, 0.8 for a possible one, 0.6 for a short one that is asked to be called."""
 
     name = "phone"
     failure: FailureClass = "hygiene"
@@ -74,7 +76,9 @@ def _is_spaced_like_phone(candidate: str) -> bool:
 def _is_valid(digits: str, international: bool, regions: Sequence[str]) -> bool:
     import phonenumbers
 
-    tries = [("+" + digits.removeprefix("00"), None)] if international else [(digits, region) for region in regions]
+    tries: list[tuple[str, str | None]] = (
+        [("+" + digits.removeprefix("00"), None)] if international else [(digits, region) for region in regions]
+    )
     if not international and len(digits) >= 11:
         tries.append(("+" + digits, None))
     for number, region in tries:

@@ -1,9 +1,9 @@
 """A small language for phrases, and the signal that looks for them.
 
 A line of `data/phrases/<signal>.<language>.txt` is `<score> <pattern>`, `- <pattern>` (harmless: swallows hits that it
-overlaps), `@name = a | b c | d` (a macro) or `# comment`. A pattern is a row of words; `(a|b c|d*)` is one of, `[a|b]` may be
-missing, `^` and `$` are the edges of a sentence, `*` ends a stem, `..` is up to three words of any kind, `@name` stands for the macro. Apostrophes may be left out by
-the writer, accents as well.
+overlaps), `@name = a | b c | d` (a macro) or `# comment`. A pattern is a row of words; `(a|b c|d*)` is one of, `[a|b]`
+may be missing, `^` and `$` are the edges of a sentence, `*` ends a stem, `..` is up to three words of any kind, `@name`
+stands for the macro. Apostrophes may be left out by the writer, accents as well.
 """
 
 from __future__ import annotations

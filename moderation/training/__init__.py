@@ -1,1 +1,1 @@
-"""Makes the weights that are shipped: `python -m moderation.training --data <folder>`; needs scikit-learn and pyarrow."""
+"""Makes the shipped weights: `python -m moderation.training --data <folder>`; needs scikit-learn and pyarrow."""

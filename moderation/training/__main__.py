@@ -41,7 +41,10 @@ _HATE = ("dynahate", "stormfront_vicomtech", "edos", "measuring_hate_speech", "h
 _RUSSIAN = ("ru_vk_distorted", "ru_vk_distorted_corrected")
 # Hate sets say hateful or not, which is the business of `identity_attack`; for toxicity they only whisper.
 TOXICITY_WEIGHTS = (
-    dict.fromkeys(_COMMENTS, 3.0) | dict.fromkeys(_HATE, 0.03) | dict.fromkeys(_RUSSIAN, 5.0) | {"own": 6.0, "own_rough": 20.0}
+    dict.fromkeys(_COMMENTS, 3.0)
+    | dict.fromkeys(_HATE, 0.03)
+    | dict.fromkeys(_RUSSIAN, 5.0)
+    | {"own": 6.0, "own_rough": 20.0}
 )
 OTHER_WEIGHTS = {"own": 4.0, "own_rough": 10.0, "identity_templates": 2.0}
 # One comment in ten is toxic in the comment sets, one in two in the others.

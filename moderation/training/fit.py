@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderation.classifiers.features import distinct, hashes
+from moderation.untyped import untyped
 
 # scikit-learn and scipy carry no types of their own; what leaves this module has some.
 Matrix: TypeAlias = Any
@@ -48,8 +49,7 @@ def inverse_document_frequency(features: Features, bits: int) -> Floats:
 
 def matrix(features: Features, idf: Floats, scale: Floats | None = None) -> Matrix:
     """Return the CSR matrix [texts, buckets] of cosine-normalised tf-idf, times `scale` per bucket."""
-    import scipy.sparse as sparse
-
+    sparse = untyped("scipy.sparse")
     values = idf[features.indices]
     lengths = np.diff(features.pointers)
     squares = np.add.reduceat(np.append(values.astype(np.float64) ** 2, 0.0), features.pointers[:-1])
@@ -72,15 +72,16 @@ def fit_head(
     data: Matrix, labels: Labels, weights: Floats, held_out: npt.NDArray[np.bool_], alpha: float, epochs: int, seed: int
 ) -> Head:
     """Fit one head and calibrate it on the rows of `held_out`; `data` is plain tf-idf."""
-    from sklearn.linear_model import LogisticRegression, SGDClassifier
-
+    linear = untyped("sklearn.linear_model")
     train = ~held_out
     scale = ratio_scale(data[train], labels[train], weights[train])
     scaled = _times(data, scale)
-    model = SGDClassifier(loss="log_loss", alpha=alpha, max_iter=epochs, tol=None, average=True, random_state=seed)
+    model = linear.SGDClassifier(
+        loss="log_loss", alpha=alpha, max_iter=epochs, tol=None, average=True, random_state=seed
+    )
     model.fit(scaled[train], labels[train], sample_weight=weights[train])
     margins = model.decision_function(scaled[held_out]).reshape(-1, 1)
-    platt = LogisticRegression(C=1e6).fit(margins, labels[held_out])
+    platt = linear.LogisticRegression(C=1e6).fit(margins, labels[held_out])
     slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
     coefficients = np.asarray(model.coef_[0]) * scale * slope
     return Head(coefficients.astype(np.float32), float(model.intercept_[0]) * slope + offset)
@@ -93,6 +94,6 @@ def _times(data: Matrix, scale: Floats) -> Matrix:
 
 
 def pack(idf: Floats, seen: npt.NDArray[np.bool_], heads: Sequence[Head]) -> tuple[Floats, Floats]:
-    """Return (table [buckets, 1 + heads], bias [heads]) as `LinearModel` wants them; buckets seen too rarely weigh nothing."""
+    """Return (table [buckets, 1 + heads], bias [heads]) for `LinearModel`; buckets seen too rarely weigh nothing."""
     columns = [idf**2, *(np.where(seen, idf * head.weights, 0.0) for head in heads)]
     return np.stack(columns, axis=1).astype(np.float32), np.array([head.bias for head in heads], np.float32)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from moderation.codes import HEADS
+from moderation.untyped import untyped
 
 LabelMap = dict[str, int]
 
@@ -35,12 +37,11 @@ class DataError(RuntimeError):
 
 
 def read_parquet(path: Path) -> list[Row]:
-    """Read a set of the format in `data/README`: seven nullable labels and `toxicity_weak`, which is the toxicity label."""
-    import pyarrow.parquet as parquet
-
+    """Read a set with seven nullable labels and `toxicity_weak`, which is the toxicity label that is trained on."""
     try:
-        table = parquet.read_table(path)
-        columns = {name: table.column(name).to_pylist() for name in ("text", "source", "toxicity_weak", *HEADS)}
+        table = untyped("pyarrow.parquet").read_table(path)
+        names = ("text", "source", "toxicity_weak", *HEADS)
+        columns: dict[str, list[Any]] = {name: table.column(name).to_pylist() for name in names}
     except (OSError, KeyError) as error:
         raise DataError(f"{path}: {error}") from error
     rows: list[Row] = []
@@ -59,7 +60,7 @@ def read_extra() -> Iterator[Row]:
 
 
 def with_weak_labels(rows: Sequence[Row], codes_of: Callable[[str], frozenset[str]]) -> list[Row]:
-    """Fill unknown heads: 0 where the row is known not to be toxic, 1 where it is toxic and a signal of that head hits."""
+    """Fill unknown heads: 0 where a row is known not to be toxic, 1 where it is and a signal of that head hits."""
     return [Row(row.text, row.source, _filled(row, codes_of)) for row in rows]
 
 

@@ -20,5 +20,6 @@ def count_words(texts: Iterable[str]) -> list[str]:
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(set(_WORD.findall(normaliser.view(text).match.text)))
-    common = [word for word, count in counts.most_common() if count >= MIN_TEXTS]
+    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    common = [word for word, count in ranked if count >= MIN_TEXTS]
     return [word for word in common if len(word) > 1 or word in _SINGLE][:SIZE]

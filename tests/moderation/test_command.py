@@ -80,7 +80,10 @@ def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "moderation", str(file)], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert [json.loads(line).keys() & {"outcome", "error"} for line in done.stdout.splitlines()] == [{"outcome"}, {"error"}]
+    assert [json.loads(line).keys() & {"outcome", "error"} for line in done.stdout.splitlines()] == [
+        {"outcome"},
+        {"error"},
+    ]
 
 
 def test_a_missing_file_or_policy_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -178,7 +178,9 @@ phone = [{ outcome = "reject", reason = "contact_detail" }]
     assert (verdict.outcome, verdict.reason) == ("reject", "contact_detail")
 
 
-@pytest.mark.parametrize("text", ["", " ", "\x00", "\ud800", "a" * 100_000, "🔥" * 5000, "٣" * 30, "\u202e" * 50, "1" * 50_000])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\x00", "\ud800", "a" * 100_000, "🔥" * 5000, "٣" * 30, "\u202e" * 50, "1" * 50_000]
+)
 def test_no_text_breaks_the_judge(judge: Judge, text: str) -> None:
     verdict = judge(text)
 
@@ -192,7 +194,9 @@ def test_many_threads_get_the_same_verdicts(pipeline: Pipeline) -> None:
 
     def work() -> None:
         for _ in range(50):
-            wrong.extend(text for text, hits in zip(texts, expected, strict=True) if pipeline.judge(text).signals != hits)
+            wrong.extend(
+                text for text, hits in zip(texts, expected, strict=True) if pipeline.judge(text).signals != hits
+            )
 
     threads = [Thread(target=work) for _ in range(4)]
     for thread in threads:

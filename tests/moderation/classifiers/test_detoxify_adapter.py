@@ -13,7 +13,7 @@ import pytest
 from moderation.classifiers.detoxify_adapter import DetoxifyOpinion, DetoxifyUnavailableError
 
 LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "you", "are", "kind", "rude", "hello", "car", "the", "my", "##s"]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "you", "are", "kind", "rude", "hello", "car", "the"]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,8 @@ def test_each_text_gets_all_labels_under_the_common_names(opinion: DetoxifyOpini
 
     assert len(answers) == 3
     assert all(
-        set(answer) == {"toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack"} for answer in answers
+        set(answer) == {"toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack"}
+        for answer in answers
     )
     assert all(0.0 < score < 1.0 for answer in answers for score in answer.values())
 

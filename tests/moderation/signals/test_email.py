@@ -29,7 +29,14 @@ def test_an_address_is_masked(judge: Judge, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["meet me @ the gate", "I am at the main entrance dot", "у меня собака, маленькая", "3 @ 500", "the mail building", "mail box"],
+    [
+        "meet me @ the gate",
+        "I am at the main entrance dot",
+        "у меня собака, маленькая",
+        "3 @ 500",
+        "the mail building",
+        "mail box",
+    ],
 )
 def test_other_talk_passes(codes: Codes, text: str) -> None:
     assert "email" not in codes(text)

@@ -24,7 +24,14 @@ def test_a_name_is_masked(judge: Judge, text: str, masked: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["I'm @ the gate", "whatsapp is down", "telegram is not working", "see you @ 5", "I saw it on instagram yesterday", "вк не работает"],
+    [
+        "I'm @ the gate",
+        "whatsapp is down",
+        "telegram is not working",
+        "see you @ 5",
+        "I saw it on instagram yesterday",
+        "вк не работает",
+    ],
 )
 def test_other_talk_passes(codes: Codes, text: str) -> None:
     assert "handle" not in codes(text)

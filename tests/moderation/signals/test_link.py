@@ -10,14 +10,21 @@ from moderation.signals.link import Link
 from tests.moderation.conftest import Judge
 
 
-@pytest.mark.parametrize("text", ["https://evil.xyz/a", "look www.prizes.com", "go to cheap-rides.ru now", "http://x.co/1"])
+@pytest.mark.parametrize(
+    "text", ["https://evil.xyz/a", "look www.prizes.com", "go to cheap-rides.ru now", "http://x.co/1"]
+)
 def test_an_unknown_link_is_quarantined(judge: Judge, text: str) -> None:
     assert judge(text).outcome == "quarantine"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["http://192.168.4.5/login", "https://google.com@evil.com/x", "https://xn--pple-43d.com", "https://gооgle.com/maps"],
+    [
+        "http://192.168.4.5/login",
+        "https://google.com@evil.com/x",
+        "https://xn--pple-43d.com",
+        "https://gооgle.com/maps",
+    ],
 )
 def test_a_link_that_deceives_is_rejected(judge: Judge, text: str) -> None:
     verdict = judge(text)

@@ -29,6 +29,8 @@ def test_a_link_is_masked(judge: Judge, text: str) -> None:
     assert verdict.outcome == "mask"
 
 
-@pytest.mark.parametrize("text", ["wait for me. John is here", "it's me", "what me? no", "ok.", "жду. меня видно", "the ok guy"])
+@pytest.mark.parametrize(
+    "text", ["wait for me. John is here", "it's me", "what me? no", "ok.", "жду. меня видно", "the ok guy"]
+)
 def test_other_talk_passes(codes: Codes, text: str) -> None:
     assert "messenger_link" not in codes(text)

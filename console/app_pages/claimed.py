@@ -53,9 +53,7 @@ def _head(desk: Desk, claim: ClaimedCase) -> None:
         st.markdown(plain(list_words(case.reasons, 4)), width="content")
     st.caption(f"{_trip(claim.trip, case)} - due {due(case.due_at)}")
     if case.kind == "urgent":
-        st.markdown(
-            f":red[Somebody may be in danger.] [Emergencies](/emergencies), [trip](/live-trips?trip={case.trip_id})"
-        )
+        st.markdown(f":red[Somebody may be in danger.] [Emergencies](/emergencies), [trip](/?trip={case.trip_id})")
     _keep(desk, case)
 
 

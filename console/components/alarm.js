@@ -25,6 +25,7 @@ class Alarm {
     this.bar = document.createElement("div");
     this.bar.id = "tripwarden-alarm";
     this.bar.setAttribute("role", "alert");
+    this.bar.setAttribute("data-react-aria-top-layer", "true");  // an open dialog makes everything else deaf to clicks
     this.bar.hidden = true;
     document.body.prepend(this.bar);
     this.page = document.createElement("style");

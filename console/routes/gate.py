@@ -42,7 +42,8 @@ class Gate:
             await send(message)
 
         if self._wants_page(scope) and self.cookie not in Request(scope).cookies:
-            target = f"/sign-in?to={quote(scope['path'])}"
+            query = scope["query_string"].decode("latin-1")
+            target = f"/sign-in?to={quote(scope['path'] + ('?' + query if query else ''))}"
             await RedirectResponse(target, 303)(scope, receive, send_guarded)
             return
         if self._wants_page(scope):

@@ -116,6 +116,23 @@ def test_a_reload_keeps_the_sign_in_and_no_script_can_read_the_token(page: Page,
     expect(page.locator("#password")).to_be_visible()
 
 
+def test_the_first_page_answers_to_its_name_and_a_row_opens_its_trip(
+    world: World, page: Page, console_url: str
+) -> None:
+    trip = world.trip()
+    world.say(trip, "I wait by the pharmacy", by="customer")
+    page.goto(f"{console_url}/live-trips?trip={trip.id}")
+    page.get_by_role("button", name="Open the conversation").click()
+    expect(page.get_by_text("I wait by the pharmacy")).to_be_visible()
+    world.say(trip, "one minute", by="driver")
+    expect(page.get_by_text("one minute")).to_be_visible(timeout=5_000)
+
+    other = world.trip()
+    page.locator(f'tr[data-id="{other.id}"]').click()
+    expect(page).to_have_url(f"{console_url}/?trip={other.id}")
+    expect(page.get_by_role("button", name="Open the conversation")).to_be_visible()
+
+
 def test_an_emergency_reaches_a_hidden_tab_within_two_seconds(world: World, page: Page) -> None:
     expect(page.get_by_text("Emergencies: 0 open, 0 waiting")).to_be_visible()
     front = page.context.new_page()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,9 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs, no search, 200 sockets only")
+    parser.add_argument("--rate", type=int, metavar="N", help="messages/s of the runs that are compared")
+    parser.add_argument("--no-search", action="store_true", help="do not look for the highest rate")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the JSON here instead of results/")
     chosen = parser.parse_args(argv)
     parts = chosen.only or list(PARTS)
+    # A terminated benchmark cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ground() as where:
         report: dict[str, Any] = {
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -37,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for part in PARTS:
             if part in parts:
                 print(f"\n{part}", file=sys.stderr, flush=True)
-                found, text = _measure(part, where, quick=chosen.quick)
+                found, text = _measure(part, where, _plan(chosen), quick=chosen.quick)
                 report[part] = found
                 print(f"\n## {part}\n{text}", flush=True)
         report["load_average_after"] = machine.load_average()
@@ -49,7 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measure(part: str, where: Ground, *, quick: bool) -> tuple[Any, str]:
+def _plan(chosen: argparse.Namespace) -> chat.Plan:
+    plan = chat.QUICK if chosen.quick else chat.WHOLE
+    if chosen.rate:
+        plan = plan._replace(rate=chosen.rate)
+    return plan._replace(search=()) if chosen.no_search else plan
+
+
+def _measure(part: str, where: Ground, plan: chat.Plan, *, quick: bool) -> tuple[Any, str]:
     if part == "verdict":
         verdicts = verdict.measure(repeats=2 if quick else verdict.REPEATS)
         return verdicts, table.verdict(verdicts)
@@ -59,7 +71,6 @@ def _measure(part: str, where: Ground, *, quick: bool) -> tuple[Any, str]:
     if part == "idle":
         memory = idle.measure(where, sockets=200 if quick else 1000)
         return memory, table.idle(memory)
-    plan = chat.QUICK if quick else chat.WHOLE
     try:
         peers = installed()
     except NoPeersError as missing:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import msgspec
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
 from redis.asyncio import Redis
 
 from backend.accounts.access import Standings
 from backend.accounts.tokens import TokenService
-from backend.audit import AuditLog
+from backend.audit import AuditLog, Entry
 from backend.audit.producers import kept_closed
 from backend.clock import Clock, SystemClock
 from backend.db import Database
@@ -32,7 +33,7 @@ from backend.pipeline.sending import SendPipeline
 from backend.pipeline.services import Services
 from backend.realtime import Audience, Control, Hub, Numbered
 from backend.records.expiry import keep_days
-from backend.settings import SettingError, Settings
+from backend.settings import SettingError, Settings, flat
 from backend.trips.service import TripWriter
 from moderation import Pipeline, default_pipeline, load_policy
 
@@ -86,6 +87,7 @@ async def build(
         services.hub.on_control(_listener(services))
         try:
             async with kept_closed(db, clock, services.audit):
+                await _note_start(services)
                 yield services
         finally:
             await services.hub.stop()
@@ -102,7 +104,7 @@ def assemble(
     """Put the parts together; pure construction, nothing connects."""
     keyring = Keyring(db, LocalRootKey.load(settings.data.dir, settings.key.root_file), clock)
     moderation = build_moderation(settings)
-    audit = AuditLog(db, keyring, clock, producer, origin=settings.audit.origin)
+    audit = AuditLog(db, keyring, clock, producer, moderation.policy.name, origin=settings.audit.origin)
     hub = Hub(redis, keyring.sealer("realtime"), lambda: db.pool)
     views, templates = TripViews(), TemplateBook()
     limit = settings.limit
@@ -136,6 +138,15 @@ def assemble(
         ),
         notifier=build_notifier(settings),
     )
+
+
+async def _note_start(services: Services) -> None:
+    """Which settings a process runs with is an act too: their digest, secrets included, goes into the log."""
+    shown = msgspec.json.encode(flat(services.settings, show_secrets=True))
+    digest = services.keyring.sealer("settings").mac(shown).hex()
+    async with services.db.session() as session:
+        await services.audit.append(session, Entry(event="settings.started", private={"digest": digest}))
+        await session.commit()
 
 
 def _filler(services: Services) -> Any:

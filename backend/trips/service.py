@@ -133,7 +133,11 @@ class TripWriter:
             await self._keyring.create(
                 session, market=facts.market, day=expiries["text"], trip_id=trip_id, sender_id=sender
             )
-        await self._audit.append(session, Entry(event="trip.created", trip_id=trip_id))
+        await self._audit.append(
+            session,
+            Entry(event="trip.created", trip_id=trip_id),
+            Entry(event="key.created", counts={"keys": 3}, trip_id=trip_id),
+        )
         await session.flush()
         trip = await access_trip_for_update(session, trip_id)
         if trip is not None and facts.status != "accepted":
@@ -180,7 +184,11 @@ class TripWriter:
         await self._keyring.create(
             session, market=trip.market, day=trip.text_expire_on, trip_id=trip.id, sender_id=driver_id
         )
-        await self._audit.append(session, Entry(event="trip.driver_swapped", trip_id=trip.id, person_id=driver_id))
+        await self._audit.append(
+            session,
+            Entry(event="trip.driver_swapped", trip_id=trip.id, person_id=driver_id),
+            Entry(event="key.created", counts={"keys": 1}, trip_id=trip.id, person_id=driver_id),
+        )
 
     async def set_status(self, session: AsyncSession, trip_id: UUID, status: str) -> Saved:
         """Move a trip to another status. Raises `trip_not_found`, `invalid_value`."""

@@ -15,6 +15,9 @@ MIN_DIGITS = 7
 MAX_DIGITS = 15
 _ENOUGH = re.compile(r"\d(?:\D{0,4}\d){6}")
 _CANDIDATE = re.compile(r"(?<![\w.,:/])[+(]{0,2}\d(?:[\s().\-–_/*,|~]{0,4}\d){6,17}(?![\w%₸₽$€]|[.,:]\d)")
+# The letter for the zero: "7o1 ooo"; only in groups that hold nothing else, next to a digit.
+_OH = re.compile(r"\d[oо]|[oо]\d|\d [oо]{2}")
+_OH_WORD = re.compile(r"(?<![^\W\d_oо])[\doо]*(?:\d[oо]|[oо]\d)[\doо]*(?![^\W\d_])|(?<=[\doо] )[oо]{2,4}(?= [\doо])")
 _ASKED = re.compile(
     r"call|phone|ph\.|number|whats|text me|sms|dial|reach|позвон|звони|набер|номер|тел|пиши|вотсап|ватсап"
     r"|llam|numero|telefono|marca|кон[гғ]ырау|номир|номер|хабарлас|звонда"
@@ -45,6 +48,8 @@ class Phone:
     def look(self, view: View, context: Context, found: Sequence[Found]) -> Sequence[SignalHit]:
         """Count digits first: the numbering plans are slow."""
         reading = view.match
+        if _OH.search(reading.text):
+            reading = reading.with_text(_OH_WORD.sub(_zeros, reading.text))
         if not _ENOUGH.search(reading.text):
             return ()
         hits: list[SignalHit] = []
@@ -65,6 +70,10 @@ class Phone:
         if len(digits) >= 10 and (international or _is_spaced_like_phone(candidate)):
             return 0.8
         return 0.6 if _ASKED.search(text) else 0.0
+
+
+def _zeros(match: re.Match[str]) -> str:
+    return match[0].replace("o", "0").replace("о", "0")
 
 
 def _is_spaced_like_phone(candidate: str) -> bool:

@@ -13,6 +13,8 @@ from moderation.verdict import SignalHit
 
 MIN_DIGITS = 7
 MIN_WORDS = 3
+# With fewer words among digits the row must be as long as a whole number: "7700 nine00 118".
+MIN_MIXED_DIGITS = 9
 # How many digits of a telephone number a word stands for.
 _ONE = """zero oh one two three four five six seven eight nine
 ноль нуль один два три четыре пять шесть семь восемь девять
@@ -28,8 +30,9 @@ _TENS = """twenty thirty forty fifty sixty seventy eighty ninety
 veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa"""
 _HUNDREDS = """сто двести триста четыреста пятьсот шестьсот семьсот восемьсот девятьсот"""
 _DOUBLE = {"double": 2, "triple": 3, "doble": 2}
-_JOINERS = frozenset(("and", "и", "y", "плюс", "plus", "más", "mas"))
-_TOKEN = re.compile(r"\w+")
+_JOINERS = frozenset(("жуз", "and", "и", "y", "плюс", "plus", "más", "mas"))
+_TOKEN = re.compile(r"\d+|[^\W\d_]+")
+_SOME_DIGITS = re.compile(r"\d(?:\D{0,12}\d){3}")
 
 
 def _digit_words(form: Normaliser) -> dict[str, tuple[int, int]]:
@@ -56,7 +59,7 @@ class PhoneSpelled:
 
     def look(self, view: View, context: Context, found: Sequence[Found]) -> Sequence[SignalHit]:
         """Walk over the tokens only when enough number words occur."""
-        if len(found) < MIN_WORDS:
+        if len(found) < MIN_WORDS and not _SOME_DIGITS.search(view.match.text):
             return ()
         hits: list[SignalHit] = []
         run: list[re.Match[str]] = []
@@ -80,7 +83,8 @@ class PhoneSpelled:
         while run and run[-1][0] in _JOINERS:
             run.pop()
         words = sum(token[0] in self._words for token in run)
-        if words >= MIN_WORDS and self._digits(run) >= MIN_DIGITS:
+        digits = self._digits(run)
+        if (words >= MIN_WORDS and digits >= MIN_DIGITS) or (words and digits >= MIN_MIXED_DIGITS):
             hits.append(SignalHit("phone_spelled", 0.9, view.match.span(run[0].start(), run[-1].end())))
 
     def _digits(self, run: Iterable[re.Match[str]]) -> int:

@@ -29,7 +29,7 @@ def test_everyday_ride_chat_raises_no_alarm(pipeline: Pipeline, data: Path) -> N
 
 
 def test_toxicity_is_told_on_the_public_half(pipeline: Pipeline, data: Path) -> None:
-    assert toxicity(pipeline, data)["jigsaw_test"]["auc"] >= 0.95  # type: ignore[operator]
+    assert toxicity(pipeline, data, ["jigsaw_test"])["jigsaw_test"]["auc"] >= 0.95  # type: ignore[operator]
 
 
 def test_neutral_mentions_of_identity_pass(pipeline: Pipeline, data: Path) -> None:
@@ -40,18 +40,10 @@ def test_neutral_mentions_of_identity_pass(pipeline: Pipeline, data: Path) -> No
 
 
 def test_disguises_cost_less_than_five_points_of_recall(pipeline: Pipeline, data: Path) -> None:
-    figures = evasion(pipeline, data)
+    disguises = ("leet", "homoglyph_cyrillic", "zero_width", "spaced", "repeated", "mixed")
+    figures = evasion(pipeline, data, disguises)
 
-    for disguise in (
-        "leet",
-        "leet_symbols",
-        "homoglyph_cyrillic",
-        "zero_width",
-        "spaced",
-        "dotted",
-        "repeated",
-        "mixed",
-    ):
+    for disguise in disguises:
         assert figures[f"evasion {disguise}"]["drop_points"] < 5, disguise  # type: ignore[operator]
 
 

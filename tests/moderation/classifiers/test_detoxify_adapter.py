@@ -18,7 +18,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "you", "are", "kind", "ru
 
 @pytest.fixture(scope="module")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`<dir>/tiny`: a random two-layer BERT in Detoxify's checkpoint format, whose model_type names a hub repository."""
+    """`<dir>/tiny`: a random two-layer BERT as a Detoxify checkpoint whose model_type names a hub repository."""
     pytest.importorskip("detoxify", reason="the extra `detoxify` is not installed")
     torch = pytest.importorskip("torch", reason="the extra `detoxify` is not installed")
     from transformers import BertConfig, BertForSequenceClassification

@@ -25,6 +25,9 @@ from tests.moderation.conftest import Codes, Judge
         "8\u200b701\u200b123\u200b45\u200b67",
         "8.701.123.45.67",
         "8 7 0 1 1 2 3 4 5 6 7",
+        "+7 7o1 ооо 45 67",
+        "8 7оо ООО 55 12",
+        "bizum al 6oo 123 456",
     ],
 )
 def test_a_number_is_masked(judge: Judge, text: str) -> None:
@@ -32,7 +35,7 @@ def test_a_number_is_masked(judge: Judge, text: str) -> None:
 
     assert "phone" in {hit.code for hit in verdict.signals}
     assert verdict.outcome == "mask"
-    assert sum(map(str.isdigit, verdict.masked(text))) == 0
+    assert not any(map(str.isdigit, verdict.masked(text)))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from tests.moderation.conftest import Codes, Judge
     [
         "eight seven zero one two three four five six seven",
         "call me on eight double seven oh one two three four five",
+        "try me 7700 nine00 118",
+        "жеті жүз сегіз 000 11 22",
         "plus seven seven zero one, 555 four four three three",
         "восемь семь ноль один два три четыре пять шесть семь",
         "мой номер восемьсот один двести тридцать четыре пятьдесят шесть семьдесят восемь",
@@ -43,3 +45,8 @@ def test_a_spelled_number_is_masked(judge: Judge, text: str) -> None:
 )
 def test_counting_passes(codes: Codes, text: str) -> None:
     assert "phone_spelled" not in codes(text)
+
+
+def test_digits_beside_a_number_word_are_no_number_unless_long_enough(codes: Codes) -> None:
+    assert "phone_spelled" not in codes("one bag, 1416 first street, gate 5, 18:30")
+    assert "phone_spelled" not in codes("five minutes, plate 777, floor 12")

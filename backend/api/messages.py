@@ -64,10 +64,18 @@ async def list_messages(
 ) -> History:
     """Messages of the trip: newest first without a cursor, oldest first after one."""
     view = await services.views.access_own(services.pool, caller, trip_id)
-    items = await access_history(
-        services.pool, services.keyring, view, caller.role, after_seq=after_seq, before_seq=before_seq, limit=limit
-    )
+    # The number first: a message that is stored between the two reads comes after it by socket, and is not lost.
     last_seq = await access_last_seq(services.pool, trip_id, caller.role)
+    items = await access_history(
+        services.pool,
+        services.keyring,
+        view,
+        caller.role,
+        after_seq=after_seq,
+        before_seq=before_seq,
+        limit=limit,
+        up_to=last_seq,
+    )
     return History(items=items, last_seq=last_seq, epoch=await access_epoch(services.pool))
 
 

@@ -58,11 +58,19 @@ async def access_epoch(pool: Any) -> str:
 
 
 async def access_rows(
-    pool: Any, view: TripView, audience: str, *, after_seq: int | None, before_seq: int | None, limit: int
+    pool: Any,
+    view: TripView,
+    audience: str,
+    *,
+    after_seq: int | None,
+    before_seq: int | None,
+    limit: int,
+    up_to: int | None = None,
 ) -> list[Any]:
     """Stored messages that an audience may see: newest first, or oldest first after a cursor.
 
-    After a cursor come also older messages that changed since: masked, removed, released.
+    After a cursor come also older messages that changed since: masked, removed, released. `up_to` leaves out what was
+    numbered later: a reader who goes on from that number then gets every later event, and none twice.
     """
     column, floor = _SEQ[audience], view.from_seq(audience)
     where = f"m.trip_id = $1 AND m.expire_on = $2 AND m.{column} > $3"
@@ -74,6 +82,9 @@ async def access_rows(
     elif before_seq is not None:
         where += f" AND m.{column} < $4"
         values.append(before_seq)
+    if up_to is not None:
+        values.append(up_to)
+        where += f" AND m.{column} <= ${len(values)}"
     order = "ASC" if after_seq is not None else "DESC"
     query = f"SELECT {_COLUMNS} FROM trip_message m WHERE {where} ORDER BY m.{column} {order} LIMIT {int(limit)}"  # noqa: S608
     rows: list[Any] = await pool.fetch(query, *values)
@@ -89,9 +100,10 @@ async def access_history(
     after_seq: int | None = None,
     before_seq: int | None = None,
     limit: int = HISTORY,
+    up_to: int | None = None,
 ) -> list[Message]:
     """The flat messages of `access_rows`, opened for one audience."""
-    rows = await access_rows(pool, view, audience, after_seq=after_seq, before_seq=before_seq, limit=limit)
+    rows = await access_rows(pool, view, audience, after_seq=after_seq, before_seq=before_seq, limit=limit, up_to=up_to)
     marks = await access_marks(pool, view) if rows else Marks()
     return [flat(await opened(keyring, row), audience, view, marks) for row in rows]
 
@@ -112,7 +124,11 @@ async def access_message(pool: Any, keyring: Keyring, view: TripView, message_id
 async def access_missed(
     pool: Any, keyring: Keyring, view: TripView, audience: Audience, after: int, limit: int = MAX_RESUME
 ) -> list[Numbered]:
-    """The frames of every event that an audience has not had, in order; the same bytes' meaning as live."""
+    """The frames of every event of an audience after number `after`, in order; the same bytes' meaning as live.
+
+    Made for the audience, not for one of its people: whoever came later starts at `view.from_seq`, which is the
+    caller's to mind. A lane that skipped numbers would wait for them for ever.
+    """
     column = _SEQ[audience]
     rows = await pool.fetch(
         f"""SELECT e.{column} AS number, e.kind, e.payload, e.at, {_COLUMNS}
@@ -120,7 +136,7 @@ async def access_missed(
         WHERE e.trip_id = $1 AND e.expire_on = $2 AND e.{column} > $3 ORDER BY e.{column} LIMIT {int(limit)}""",  # noqa: S608
         view.trip_id,
         view.text_expire_on,
-        max(after, view.from_seq(audience)),
+        after,
     )
     if not rows:
         return []

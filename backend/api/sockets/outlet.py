@@ -22,6 +22,7 @@ class Outlet:
         self.cursor = 0
         self.closing: Close | None = None
         self._max_bytes, self._max_frames = max_bytes, max_frames
+        self._first: deque[bytes] = deque()
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -31,9 +32,12 @@ class Outlet:
 
     def offer(self, seq: int, frame: bytes) -> None:
         """A numbered frame, in order. While the client is joining it is held back."""
+        if self.closing is not None:
+            return
         if self._held is not None:
             self._held.append((seq, frame))
-            if len(self._held) > self._max_frames:
+            self._bytes += len(frame)
+            if len(self._held) > self._max_frames or self._bytes > self._max_bytes:
                 self.close(Close.RESUME)
             return
         if seq != self.cursor + 1:
@@ -50,6 +54,15 @@ class Outlet:
 
     # -- from the socket's own task --------------------------------------------------------------------------------
 
+    def begin(self, *frames: bytes) -> None:
+        """Queue what a joining client gets first: it goes out ahead of the rest and beside the bound.
+
+        The bound is for those who do not read. A client with much to catch up on would never get past it, and come
+        back for the same again; how much that may be is the resume's to limit.
+        """
+        self._first.extend(frames)
+        self._wake.set()
+
     def put(self, frame: bytes) -> None:
         """Queue a frame; over the bound the socket is closed."""
         if self.closing is not None:
@@ -63,6 +76,7 @@ class Outlet:
     def go_live(self, cursor: int) -> None:
         """The client has everything up to `cursor`: hand over what was held and pass on from here."""
         held, self._held, self.cursor = self._held or [], None, cursor
+        self._bytes -= sum(len(frame) for _, frame in held)
         for seq, frame in held:
             if seq > self.cursor:
                 self.offer(seq, frame)
@@ -72,8 +86,10 @@ class Outlet:
         if self.closing is None:
             self.closing = code
             if code in (Close.SLOW_CONSUMER, Close.RESUME):
+                self._first.clear()
                 self._frames.clear()
                 self._bytes = 0
+                self._held = None if self._held is None else []
         self._wake.set()
 
     async def pump(self, send: Put) -> Close:
@@ -81,8 +97,8 @@ class Outlet:
         try:
             # One timeout moved on is a third of the cost of one for every frame.
             async with asyncio.timeout(None) as limit:
-                while self.closing is None or self._frames:
-                    if self._frames:
+                while self.closing is None or self._first or self._frames:
+                    if self._first or self._frames:
                         await self._write(send, limit)
                     else:
                         self._wake.clear()
@@ -94,9 +110,12 @@ class Outlet:
     async def _write(self, send: Put, limit: asyncio.Timeout) -> None:
         """Write what waits; frame by frame, each within its time."""
         now = asyncio.get_running_loop().time
-        while self._frames:
-            frame = self._frames.popleft()
-            self._bytes -= len(frame)
+        while self._first or self._frames:
+            if self._first:
+                frame = self._first.popleft()
+            else:
+                frame = self._frames.popleft()
+                self._bytes -= len(frame)
             limit.reschedule(now() + SEND_TIMEOUT_S)
             await send(frame.decode())
         limit.reschedule(None)

@@ -16,14 +16,16 @@ from backend.api.sockets.registry import Seat, SocketRegistry
 from backend.errors import ProblemError
 from backend.messages.access import HISTORY, MAX_RESUME, access_epoch, access_history, access_last_seq, access_missed
 from backend.messages.receipts import access_seq_of
-from backend.messages.wire import Message, frame
+from backend.messages.wire import frame
 from backend.pipeline.marking import mark_up_to
 from backend.pipeline.quick import send_quick
 from backend.pipeline.sending import Delivered, Outgoing
 from backend.pipeline.services import Services
-from backend.realtime import AUDIENCES, Audience
+from backend.realtime import AUDIENCES, Audience, Numbered
 from backend.trips.access import TripView
 
+#: More bytes of missed events than this are not replayed: the client starts from a snapshot.
+MAX_RESUME_BYTES = 1_048_576
 #: Frames that cannot be read are answered; a client that sends nothing else is closed.
 MAX_UNREADABLE = 10
 TYPING_EVERY_S = 0.5
@@ -87,28 +89,31 @@ class ChatSession:
         last = await access_last_seq(services.pool, self.trip_id, audience)
         online = await self._presence.online(self.trip_id)
         joined = {"epoch": epoch, "lastSeq": last, "participants": self._participants(view, online)}
-        if auth.since is None:
-            history = await access_history(services.pool, services.keyring, view, audience, limit=HISTORY)
-            return self._greet(joined, frame("messages-history", history), last, history)
         stale = auth.epoch is not None and auth.epoch != epoch
-        if not stale and auth.since <= last and last - auth.since <= MAX_RESUME:
-            missed = await access_missed(services.pool, services.keyring, view, audience, auth.since)
-            reached = missed[-1].seq if missed else max(auth.since, last)
-            self.outlet.put(frame("joined", {**joined, "lastSeq": reached}))
-            for part in missed:
-                self.outlet.put(part.frame)
-            return reached
-        history = await access_history(services.pool, services.keyring, view, audience, limit=HISTORY)
-        reason = "epoch" if stale else "too_far"
-        reset = {"epoch": epoch, "lastSeq": last, "reason": reason, "messages": history}
-        return self._greet(joined, frame("reset", reset), last, history)
+        if auth.since is not None and not stale and auth.since <= last:
+            missed = await self._missed(view, audience, auth.since, last)
+            if missed is not None:
+                reached = missed[-1].seq if missed else last
+                self.outlet.begin(frame("joined", {**joined, "lastSeq": reached}), *(part.frame for part in missed))
+                return reached
+        # Only up to `last`: what is stored while this is read follows as its own event, also one without a message.
+        history = await access_history(services.pool, services.keyring, view, audience, limit=HISTORY, up_to=last)
+        snapshot = frame("messages-history", history)
+        if auth.since is not None:
+            reason = "epoch" if stale else "too_far"
+            snapshot = frame("reset", {"epoch": epoch, "lastSeq": last, "reason": reason, "messages": history})
+        self.outlet.begin(frame("joined", joined), snapshot)
+        return last
 
-    def _greet(self, joined: dict[str, Any], snapshot: bytes, last: int, history: list[Message]) -> int:
-        # The snapshot was read after `last`: it may already hold a newer message, whose frame must not come again.
-        reached = max([last, *(message.seq or 0 for message in history[:1])])
-        self.outlet.put(frame("joined", {**joined, "lastSeq": reached}))
-        self.outlet.put(snapshot)
-        return reached
+    async def _missed(self, view: TripView, audience: Audience, since: int, last: int) -> list[Numbered] | None:
+        """Every event after `since`; None where that is not whole, or too much to be told one by one."""
+        start = max(since, view.from_seq(audience))
+        if last - start > MAX_RESUME:
+            return None
+        missed = await access_missed(self._services.pool, self._services.keyring, view, audience, start)
+        whole = [part.seq for part in missed] == list(range(start + 1, start + 1 + len(missed)))
+        small = sum(len(part.frame) for part in missed) <= MAX_RESUME_BYTES
+        return missed if whole and small and start + len(missed) >= last else None
 
     def _participants(self, view: TripView, online: set[UUID]) -> list[dict[str, Any]]:
         people = (("driver", view.driver_id), ("customer", view.customer_id))

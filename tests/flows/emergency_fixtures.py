@@ -77,10 +77,10 @@ async def whole_house(
 async def house(whole_house: House, worker: None) -> AsyncGenerator[House]:
     """With a worker that runs: the ordinary case."""
     yield whole_house
-    await whole_house.simulator.reset()
+    await whole_house.clear()
 
 
 @pytest.fixture
 async def house_without_workers(whole_house: House) -> AsyncGenerator[House]:
     yield whole_house
-    await whole_house.simulator.reset()
+    await whole_house.clear()

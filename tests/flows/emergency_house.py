@@ -143,6 +143,14 @@ class House:
         done = await self.act(incident_id, "resolve", reason="story over", level=1, callback_attempted=True)
         assert done.status_code in (200, 409)
 
+    async def clear(self) -> None:
+        """After a story, whichever way it ended: no open incident, no ringing phone."""
+        for status in ("triggered", "acknowledged"):
+            page = await self.client.get("/api/staff/incidents", params={"status": status}, headers=self.desk())
+            for incident in page.json()["items"]:
+                await self.settle(incident["id"])
+        await self.simulator.reset()
+
     async def later(self, seconds: float) -> int:
         """Move the time and let a sweeper look, thrice: it skips a row that a callback holds at that moment."""
         self.clock.move(timedelta(seconds=seconds))
@@ -153,7 +161,7 @@ class House:
         return done
 
     async def until(
-        self, incident_id: str, check: Callable[[dict[str, Any]], Any], timeout_s: float = 6.0
+        self, incident_id: str, check: Callable[[dict[str, Any]], Any], timeout_s: float = 15.0
     ) -> dict[str, Any]:
         """The incident once `check` holds of it; the workers and the simulator live in real time."""
         end = time.monotonic() + timeout_s

@@ -105,6 +105,7 @@ async def test_without_any_answer_it_goes_on_for_ever(house: House) -> None:
 
 
 async def test_a_text_with_the_code_from_a_verified_phone_takes_it_and_silences_the_others(house: House) -> None:
+    await house.simulator.slow_down()
     await house.simulator.person(PRIMARY, call="no_answer", answer_after_s=1)
     incident_id = await house.pressed(await house.trip())
     ringing = await house.until(
@@ -374,6 +375,7 @@ async def test_an_unverified_phone_is_neither_paged_nor_heard_and_a_russian_one_
 
 
 async def test_the_end_silences_phones_that_still_ring(house: House) -> None:
+    await house.simulator.slow_down()
     await house.simulator.person(PRIMARY, **HELD)
     incident_id = await house.pressed(await house.trip())
     await house.until(incident_id, lambda now: attempts(now, "call")[0]["status"] == "ringing")

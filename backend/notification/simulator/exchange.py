@@ -46,7 +46,6 @@ class Exchange:
 
     def __init__(self, config: SimulatorConfig) -> None:
         self.config = config
-        self.speed = config.speed
         self.sms_url = config.sms_url
         self.webhooks = Webhooks(config.auth_token)
         self.faults = FaultList()
@@ -59,6 +58,7 @@ class Exchange:
         for task in self._tasks:
             task.cancel()
         self.random = random.Random(self.config.seed)  # noqa: S311 - timings that repeat, no secret
+        self.speed = self.config.speed
         self.people = {person.phone: person for person in self.config.people}
         self.messages: dict[str, Message] = {}
         self.calls: dict[str, Call] = {}

@@ -85,6 +85,10 @@ class Simulator:
     async def fault(self, kind: str, **more: Any) -> None:
         (await self.control.post("/faults", json={"kind": kind, **more})).raise_for_status()
 
+    async def slow_down(self, speed: float = 5.0) -> None:
+        """Until the reset: phones ring long enough to be seen ringing on a busy machine."""
+        (await self.control.put("/settings", json={"speed": speed})).raise_for_status()
+
     async def callbacks(self, trouble: str, late_s: float = 0.0) -> None:
         (await self.control.put("/callbacks", json={"trouble": trouble, "late_s": late_s})).raise_for_status()
 
@@ -119,7 +123,7 @@ async def hooked() -> AsyncGenerator[Hook]:
         yield hook
 
 
-async def until(check: Callable[[], Any], timeout_s: float = 5.0) -> Any:
+async def until(check: Callable[[], Any], timeout_s: float = 15.0) -> Any:
     """Wait for something of the outer world (another process, a socket); what `check` gave."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 
 from moderation.classifiers.linear import load_linear
+from moderation.content import Content
 from moderation.normalise import Normaliser
 from moderation.pipeline import Pipeline
 from moderation.policy import Policy
@@ -25,6 +26,8 @@ from moderation.signals.scam import Scam
 from moderation.signals.self_harm import SelfHarm
 from moderation.signals.solicitation import Solicitation
 from moderation.signals.threat import Threat
+
+_WARM_UP = "+7 701 123 45 67, +1 415 555 2671, 612 34 56 78"
 
 
 def shipped_signals(policy: Policy) -> list[Signal]:
@@ -61,4 +64,7 @@ def shipped_vocabulary() -> list[str]:
 
 def assemble(policy: Policy) -> Pipeline:
     """Build the pipeline of a policy with the shipped signals and weights."""
-    return Pipeline(policy, shipped_signals(policy), load_linear(), shipped_normaliser())
+    pipeline = Pipeline(policy, shipped_signals(policy), load_linear(), shipped_normaliser())
+    # The tables of the numbering plans load at first use: better now than within somebody's first message.
+    pipeline.judge(Content(_WARM_UP))
+    return pipeline

@@ -78,7 +78,7 @@ class Keyword:
         self._entries = tuple(entries)
 
     def triggers(self) -> Iterable[tuple[str, int]]:
-        """All words, and the strong ones written backwards."""
+        """Every word of the bank, harmless ones too."""
         for number, entry in enumerate(self._entries):
             yield entry.word, number
 

@@ -57,15 +57,16 @@ def do(what: str, call: Callable[[], object], done: str) -> bool:
 
 
 def show_notice() -> None:
-    """What the last click did, once."""
+    """What the last click did, once. Its place is always there: tabs and forms below would reset if they moved."""
+    place = st.empty()
     notice = st.session_state.pop(NOTICE_KEY, None)
     if notice is None:
         return
     kind, text = notice
     if kind == "error":
-        st.error(text)
+        place.error(text)
     else:
-        st.markdown(f":green[{plain(text)}]")
+        place.markdown(f":green[{plain(text)}]")
 
 
 def moved() -> None:

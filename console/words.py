@@ -41,6 +41,11 @@ def phase(status: str) -> str:
     return PHASES.get(status, code_words(status))
 
 
+def side(role: str) -> str:
+    """A party of a trip in the words of the street: `customer` is a rider."""
+    return {"customer": "rider", "driver": "driver"}.get(role, code_words(role))
+
+
 def list_words(codes: list[str], most: int = 3) -> str:
     """The first few codes in words, and how many more there are."""
     shown = ", ".join(code_words(code) for code in codes[:most])

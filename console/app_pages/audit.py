@@ -27,6 +27,8 @@ EVENTS = (
     *("hold.placed", "hold.released", "disposition.planned", "disposition.done", "schedule.saved"),
     *("key.created", "key.destroyed", "settings.started", "report.exported"),
 )
+GOOD = frozenset({"ok", "delivered", "done", "allow", "released"})
+BAD = frozenset({"refused", "denied", "failed", "rejected", "reject", "quarantined", "quarantine", "urgent", "error"})
 COLUMNS = (
     Column("index", "No.", right=True),
     Column("ts", "When"),
@@ -61,10 +63,17 @@ def _filters() -> dict[str, str]:
         trip = st.text_input("Trip", key="audit-trip", placeholder="id", width=210)
         person = st.text_input("Person", key="audit-person", placeholder="id", width=210)
         staff = st.text_input("Staff", key="audit-staff", placeholder="id", width=210)
-        event = st.selectbox("Event", ["", *EVENTS], key="audit-event", format_func=lambda c: c or "all", width=200)
+        event = st.selectbox(
+            "Event",
+            ["", *EVENTS],
+            key="audit-event",
+            format_func=lambda c: c or "all",
+            width=200,
+            accept_new_options=True,
+        )
         today = datetime.now(UTC).date()
         days = st.date_input("From, to", (today - timedelta(days=7), today), key="audit-days", width=220)
-    found = {"trip_id": trip.strip(), "person_id": person.strip(), "staff_id": staff.strip(), "event": event}
+    found = {"trip_id": trip.strip(), "person_id": person.strip(), "staff_id": staff.strip(), "event": event or ""}
     first, last = _period(days)
     if first is not None:
         found["from"] = datetime.combine(first, time(), UTC).isoformat()
@@ -116,11 +125,17 @@ def _row(item: AuditEntry, desk: Desk) -> Row:
             "index": item.index,
             "ts": moment(item.ts, desk.zone),
             "event": item.event,
-            "outcome": chip(item.outcome, "good" if item.outcome == "ok" else "warn"),
+            "outcome": chip(code_words(item.outcome), _tone(item.outcome)),
             "policy": item.policy,
             "detail": _private(item),
         },
     )
+
+
+def _tone(outcome: str) -> str:
+    if outcome in GOOD:
+        return "good"
+    return "bad" if outcome in BAD else "soft"
 
 
 def _private(item: AuditEntry) -> str:

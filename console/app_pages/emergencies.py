@@ -11,7 +11,7 @@ from console.format import clock, due, short
 from console.frame import cannot_load, moved, rerun_if_moved, show_notice
 from console.session import Desk
 from console.wire import Incident
-from console.words import code_words
+from console.words import code_words, side
 
 REFRESH_S = 1.0
 STATUS = {
@@ -92,7 +92,7 @@ def _most_urgent(desk: Desk) -> str:
 def _row(item: Incident, desk: Desk) -> Row:
     word, tone = STATUS.get(item.status, (item.status, ""))
     who = item.reporter.name if item.reporter else "not known"
-    role = f" ({item.reporter.role})" if item.reporter and item.reporter.role else ""
+    role = f" ({side(item.reporter.role)})" if item.reporter and item.reporter.role else ""
     upcoming = due(item.next_due) if item.status != "resolved" else ""
     return Row(
         item.id,

@@ -11,7 +11,7 @@ from console.frame import cannot_load, do
 from console.roles import DESK, may
 from console.session import Desk
 from console.wire import Attempt, Incident
-from console.words import LEVELS, code_words, phase
+from console.words import LEVELS, code_words, phase, side
 
 REFRESH_S = 1.0
 HISTORY_S = 2.0
@@ -164,7 +164,7 @@ def _headline(now: Incident) -> str:
 def _reporter(now: Incident) -> str:
     if now.reporter is None:
         return "Pressed by a person not known"
-    return f"Pressed by **{plain(now.reporter.name)}** ({now.reporter.role or 'participant'})"
+    return f"Pressed by **{plain(now.reporter.name)}** ({side(now.reporter.role)})"
 
 
 def _clock(now: Incident, desk: Desk) -> str:

@@ -9,7 +9,7 @@ from console.format import SEVERITY_TONE, moment, plain, short
 from console.frame import loading
 from console.session import Desk
 from console.wire import Person
-from console.words import code_words, list_words, phase
+from console.words import code_words, list_words, phase, side
 
 ENFORCEMENTS = (Column("kind", "What"), Column("at", "Since"), Column("until", "Until"), Column("state", "State"))
 CASES = (
@@ -90,7 +90,7 @@ def _trips(desk: Desk, person: Person) -> None:
             item.trip_id,
             {
                 "trip": {"text": short(item.trip_id), "tone": "soft", "hint": item.trip_id},
-                "role": {"driver": "driver", "customer": "rider"}.get(item.role, item.role),
+                "role": side(item.role),
                 "phase": phase(item.status),
                 "at": moment(item.created_at, desk.zone),
             },

@@ -138,8 +138,7 @@ def _save(desk: Desk, item: Template | None, fields: dict[str, object]) -> None:
 def _preview(desk: Desk, text: str, item: Template | None) -> None:
     st.caption("As the other side sees it")
     side = "customer" if item is not None and item.audience == "customer" else "driver"
-    name = {"customer": "Rider", "driver": "Driver"}[side]
-    bubble = Message(id="preview", sender_type=side, sender_name=name, content=text or "...")
+    bubble = Message(id="preview", sender_type=side, content=text or "...")
     conversation("t-preview", [bubble], of=item.id if item else NEW, zone=desk.zone, height=120)
 
 

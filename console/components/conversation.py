@@ -8,7 +8,7 @@ from datetime import tzinfo
 from console.components.parts import element
 from console.format import clock
 from console.wire import Message, Verdict
-from console.words import code_words
+from console.words import code_words, side
 
 SEVERE = frozenset({"severe_toxicity", "threat", "sexual_explicit", "identity_attack", "identity_hate", "obscene"})
 SEVERE_FROM = 0.5
@@ -77,7 +77,7 @@ def is_severe(verdict: Verdict | None) -> bool:
 
 
 def _name(message: Message) -> str:
-    role = {"driver": "driver", "customer": "rider", "system": "system"}.get(message.sender_type, "")
+    role = side(message.sender_type)
     return f"{message.sender_name} ({role})" if message.sender_name and role != "system" else role.capitalize()
 
 

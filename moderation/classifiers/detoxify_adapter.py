@@ -63,7 +63,7 @@ def _checkpoint_in(folder: Path) -> Path:
     if len(found) != 1:
         raise DetoxifyUnavailableError(
             "weights_missing",
-            f"{folder} must hold one *.ckpt, and holds {len(found)}; `tripwarden models fetch` gets it",
+            f"{folder} must hold one *.ckpt, and holds {len(found)}; copy the checkpoint and its tokenizer there",
         )
     if not (folder / "config.json").is_file():
         raise DetoxifyUnavailableError("weights_missing", f"{folder} lacks config.json and the base model's tokenizer")

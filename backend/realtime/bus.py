@@ -19,6 +19,8 @@ WAITING = 10_000
 BATCH = 256
 #: Valkey is asked whether it is there after this much silence, and given up after as much again.
 SILENCE_S = 5.0
+#: A process that stops lets its last bells go first, so that nobody has to find their messages by the re-check.
+FLUSH_S = 0.5
 
 
 class Bus:
@@ -51,7 +53,11 @@ class Bus:
         ]
 
     async def stop(self) -> None:
-        """End both tasks and let the connection go."""
+        """Let the last bells go, end both tasks, and let the connection go."""
+        for _ in range(int(FLUSH_S / 0.01)):
+            if not self.connected or (not self._unsent and self._outbox.empty()):
+                break
+            await asyncio.sleep(0.01)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -66,8 +72,10 @@ class Bus:
 
     async def subscribe(self, channel: bytes, timeout_s: float = 1.0) -> bool:
         """Listen to `channel`; True when Valkey has confirmed it. False is no failure: the re-check covers it."""
-        confirmed = self._channels.setdefault(channel, asyncio.Event())
-        await self._tell(b"SUBSCRIBE", channel)
+        confirmed = self._channels.get(channel)
+        if confirmed is None:
+            confirmed = self._channels[channel] = asyncio.Event()
+            await self._tell(b"SUBSCRIBE", channel)
         try:
             await asyncio.wait_for(confirmed.wait(), timeout_s)
         except TimeoutError:
@@ -85,7 +93,7 @@ class Bus:
             started = asyncio.get_running_loop().time()
             try:
                 await body()
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  (whatever ends it, a process without its bell would be deaf)
                 lasted = asyncio.get_running_loop().time() - started
                 failures = 0 if lasted > 10 else failures
                 log.warning("bus.interrupted", part=getattr(body, "__name__", ""), error=type(error).__name__)
@@ -149,12 +157,18 @@ class Bus:
             if confirmed is not None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(confirmed.wait(), 1.0)
-        await self._on_resubscribed()
+        try:
+            await self._on_resubscribed()
+        except Exception as error:  # noqa: BLE001  (PostgreSQL may be away as well; the re-check comes again)
+            log.warning("bus.recheck_failed", error=type(error).__name__)
 
     def _take(self, message: Sequence[Any]) -> None:
         kind = message[0]
         if kind == b"message":
-            self._on_payload(message[1], message[2])
+            try:
+                self._on_payload(message[1], message[2])
+            except Exception as error:  # noqa: BLE001  (one payload that nobody can read must not end the listening)
+                log.warning("bus.payload_refused", error=type(error).__name__)
         elif kind == b"subscribe":
             confirmed = self._channels.get(message[1])
             if confirmed is not None:

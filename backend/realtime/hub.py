@@ -45,7 +45,7 @@ class Hub:
         self._decode = msgspec.msgpack.Decoder(Envelope).decode
         self._fill: FillGap | None = None
         self._on_control: list[Callable[[Control], None]] = []
-        self.bus = Bus(redis, self._on_payload, self._recheck)
+        self.bus = Bus(redis, self._on_payload, self._after_silence)
         self.gaps_filled = 0
 
     async def start(self, fill: FillGap) -> None:
@@ -81,16 +81,13 @@ class Hub:
 
         The caller subscribes first and reads afterwards; what arrives in between waits in the socket.
         """
-        lanes = self._lanes.get(trip_id)
-        first = lanes is None
-        if lanes is None:
-            lanes = self._lanes[trip_id] = {}
+        lanes = self._lanes.setdefault(trip_id, {})
         lane = lanes.get(audience)
         if lane is None:
             lane = lanes[audience] = Lane(last, lambda: self._gap(trip_id, audience))
         lane.subscribers.add(subscriber)
-        if first:
-            await self.bus.subscribe(_channel(trip_id))
+        # Also when somebody else has subscribed a moment ago: they may still wait for Valkey to confirm it.
+        await self.bus.subscribe(_channel(trip_id))
 
     async def detach(self, trip_id: UUID, audience: Audience, subscriber: Subscriber) -> None:
         """Forget a socket; the last of a trip also ends the subscription."""
@@ -238,6 +235,11 @@ class Hub:
             self.gaps_filled += 1
         finally:
             self._filling.discard((trip_id, audience))
+
+    async def _after_silence(self) -> None:
+        """Nobody knows what was rung in between: forget what a bell would have ended, and compare the numbers."""
+        self._control(Control("bells_missed"))
+        await self._recheck()
 
     async def _recheck_forever(self) -> None:
         while True:

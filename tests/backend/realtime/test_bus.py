@@ -103,3 +103,43 @@ async def test_without_valkey_a_ring_neither_waits_nor_fails() -> None:
     assert not deaf.bus.connected
     await deaf.bus.stop()
     await redis.aclose()
+
+
+async def test_a_payload_that_nobody_can_read_does_not_end_the_listening(redis_url: str) -> None:
+    def choke(_: bytes, payload: bytes) -> None:
+        if payload == b"poison":
+            raise ValueError("unreadable")
+        heard.append(payload)
+
+    heard: list[bytes] = []
+    async with ear(redis_url) as one:
+        redis, where = Redis.from_url(redis_url), channel()
+        bus = Bus(redis, choke, one._again)
+        await bus.start()
+        assert await bus.subscribe(where, timeout_s=3)
+        one.bus.publish(where, b"poison")
+        one.bus.publish(where, b"bread")
+        for _ in range(200):
+            if heard:
+                break
+            await asyncio.sleep(0.01)
+        assert heard == [b"bread"]
+        await bus.stop()
+        await redis.aclose()
+
+
+async def test_the_last_rings_of_a_process_that_stops_are_heard(redis_url: str) -> None:
+    async with ear(redis_url) as stays:
+        where = channel()
+        assert await stays.bus.subscribe(where, timeout_s=3)
+        async with ear(redis_url) as leaves:
+            await asyncio.wait_for(leaves.connected.get(), 5)
+            for number in range(1000):
+                leaves.bus.publish(where, b"%d" % number)
+        assert await stays.hears(b"999")
+
+
+async def test_the_second_who_subscribes_waits_for_the_same_confirmation(redis_url: str) -> None:
+    async with ear(redis_url) as one:
+        where = channel()
+        assert await asyncio.gather(one.bus.subscribe(where, 3), one.bus.subscribe(where, 3)) == [True, True]

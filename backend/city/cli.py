@@ -27,8 +27,6 @@ from backend.city.tokens import CityTokens
 from backend.city.trip import Streets
 from backend.settings import SettingError, Settings, load
 
-#: The api gets this long to answer at the start, in seconds.
-READY_S = 60.0
 #: A line of figures goes to stderr this often, in seconds.
 TELL_EVERY_S = 60.0
 
@@ -68,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rate", type=_number(0.1, 5000), default=10.0, help="messages a second of a replay")  # type: ignore[arg-type]
     made.add_argument("--limit", type=_whole(1, 10**9), help="replay so many rows")  # type: ignore[arg-type]
     made.add_argument("--report", type=Path, metavar="FILE", help="write the figures there too")
+    made.add_argument("--wait", type=_number(0, 3600), default=60.0, help="seconds that the api has to answer first")  # type: ignore[arg-type]
     made.add_argument("--data-dir", type=Path, help="data directory with the token key")
     return made
 
@@ -110,7 +109,7 @@ async def _run(args: argparse.Namespace, settings: Settings, base: str, rows: li
     started = time.monotonic()
     async with httpx.AsyncClient(base_url=base, timeout=10.0, trust_env=not local) as http:
         platform = Platform(http, tokens.service, figures, rng)
-        if not await platform.wait_ready(READY_S, stop):
+        if not await platform.wait_ready(args.wait, stop):
             print(f"tripwarden simulate: no api answers at {base}", file=sys.stderr)
             return 0 if stop.is_set() else 1
         streets = Streets(

@@ -29,7 +29,7 @@ def start(settings: Settings, url: str, *argv: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-async def report_of(process: subprocess.Popen[str], timeout_s: float = 60) -> dict[str, Any]:
+async def report_of(process: subprocess.Popen[str], timeout_s: float = 100) -> dict[str, Any]:
     """The figures that it prints at its end."""
     out, err = await asyncio.to_thread(process.communicate, timeout=timeout_s)
     assert process.returncode == 0, err
@@ -48,12 +48,17 @@ async def statuses(services: Services) -> Sequence[str]:
         return list((await session.execute(text("SELECT DISTINCT status FROM trip"))).scalars())
 
 
+async def live(services: Services) -> int:
+    async with services.db.session() as session:
+        return (await session.execute(text("SELECT count(*) FROM trip WHERE ended_at IS NULL"))).scalar_one()
+
+
 async def test_a_city_talks_moves_presses_and_ends_its_trips(
     api_url: str, settings: Settings, services: Services
 ) -> None:
     city = start(settings, api_url, "--trips", "4", "--speed", "12", "--seconds", "10", "--seed", "5")
     report = await report_of(city)
-    assert report["sent"] >= 20
+    assert report["sent"] >= 12
     assert report["errors"] == {}
     assert report["emergencies"] == 1
     assert report["acked"] + report["rejected"] >= report["sent"] - 4, "at most one each trip was under way at the end"
@@ -83,9 +88,11 @@ async def test_a_stop_in_the_middle_ends_trips_and_reports(
     api_url: str, settings: Settings, services: Services
 ) -> None:
     city = start(settings, api_url, "--trips", "3", "--speed", "4")
-    await asyncio.sleep(8)
+    while await live(services) < 3:  # noqa: ASYNC110 (it is another process: nothing here tells of it)
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
     city.send_signal(signal.SIGTERM)
-    report = await report_of(city, 15)
+    report = await report_of(city)
     assert report["trips_started"] == report["trips_ended"] >= 3
     assert set(await statuses(services)) <= {"completed", "cancelled"}
 
@@ -138,8 +145,7 @@ async def test_nothing_is_lost_when_every_connection_is_cut_again_and_again(
 
 
 async def test_no_api_is_said_in_one_line(settings: Settings) -> None:
-    city = start(settings, "http://127.0.0.1:9", "--trips", "1")
-    await asyncio.sleep(2)
-    city.send_signal(signal.SIGINT)
-    _, err = await asyncio.to_thread(city.communicate, timeout=10)
+    city = start(settings, "http://127.0.0.1:9", "--trips", "1", "--wait", "0.5")
+    _, err = await asyncio.to_thread(city.communicate, timeout=60)
     assert err.strip() == "tripwarden simulate: no api answers at http://127.0.0.1:9"
+    assert city.returncode == 1

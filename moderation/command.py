@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import msgspec
 from msgspec import Meta
 
+from moderation.classifiers.detoxify_adapter import DetoxifyOpinion, DetoxifyUnavailableError
 from moderation.content import Content, Context, Recent, SenderRole
 from moderation.normalise import fingerprint
 from moderation.pipeline import Pipeline, default_pipeline
@@ -37,8 +38,8 @@ class ContextLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recent: Annotated[list[RecentLine], Meta(max_length=1000)] = []
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of input: a text with what is known around it, or the path of an image."""
+class Line(msgspec.Struct, frozen=True):
+    """One line: a text with what is known around it, or the path of an image. Other members are passed over."""
 
     text: str | None = None
     lang: str | None = None
@@ -62,27 +63,35 @@ def cli_main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", nargs="?", type=Path, help="JSON lines to read instead of standard input")
     parser.add_argument("--policy", type=Path, help="policy file (TOML) instead of the shipped one")
+    parser.add_argument("--opinion", metavar="NAME", help="add the labels of this Detoxify model as a second opinion")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of such models (default: ./models)")
     chosen = parser.parse_args(argv)
     try:
         pipeline = default_pipeline(load_policy(chosen.policy))
+        opinion = DetoxifyOpinion(chosen.models, chosen.opinion) if chosen.opinion else None
         if chosen.file is None:
-            return run(sys.stdin.buffer, sys.stdout, pipeline)
+            return run(sys.stdin.buffer, sys.stdout, pipeline, opinion)
         with chosen.file.open("rb") as lines:
-            return run(lines, sys.stdout, pipeline)
-    except PolicyError as error:
+            return run(lines, sys.stdout, pipeline, opinion)
+    except (PolicyError, DetoxifyUnavailableError) as error:
         print(f"moderate: {error}", file=sys.stderr)
     except OSError as error:
         print(f"moderate: {error.filename}: {error.strerror}", file=sys.stderr)
     return 2
 
 
-def run(stdin_lines: Iterable[str | bytes], out: TextIO, pipeline: Pipeline | None = None) -> int:
+def run(
+    stdin_lines: Iterable[str | bytes],
+    out: TextIO,
+    pipeline: Pipeline | None = None,
+    opinion: DetoxifyOpinion | None = None,
+) -> int:
     """Judge each line and write one line for it to `out`, in order; returns 1 if any line was bad, else 0."""
     judge = (pipeline or default_pipeline()).judge
     bad = 0
     for number, line in enumerate(stdin_lines, 1):
         try:
-            answer = msgspec.json.encode(judge_line(line, judge))
+            answer = msgspec.json.encode(judge_line(line, judge, opinion))
         except LineError as error:
             bad = 1
             fault = {"code": error.code, "message": error.message, "line": number}
@@ -94,8 +103,13 @@ def run(stdin_lines: Iterable[str | bytes], out: TextIO, pipeline: Pipeline | No
     return bad
 
 
-def judge_line(line: str | bytes, judge: Callable[[Content, Context], Verdict]) -> dict[str, object]:
-    """Return the answer to one line. Raises LineError."""
+def judge_line(
+    line: str | bytes, judge: Callable[[Content, Context], Verdict], opinion: DetoxifyOpinion | None = None
+) -> dict[str, object]:
+    """Return the answer to one line; a second opinion stands beside the verdict and changes nothing of it.
+
+    Raises LineError.
+    """
     read = _parse(line)
     if read.image is not None:
         raise LineError("not_available", "images are not judged yet")
@@ -104,7 +118,11 @@ def judge_line(line: str | bytes, judge: Callable[[Content, Context], Verdict]) 
     given = read.context
     recent = [Recent(each.at, fingerprint(each.text)) for each in given.recent]
     context = Context(given.market, given.sender_role, given.template, given.now, recent)
-    return as_json(judge(Content(read.text, read.lang), context))
+    answer = as_json(judge(Content(read.text, read.lang), context))
+    if opinion is not None:
+        labels = {label: round(score, 4) for label, score in opinion.predict([read.text])[0].items()}
+        answer["opinion"] = {"model": opinion.name, "labels": labels}
+    return answer
 
 
 def as_json(verdict: Verdict) -> dict[str, object]:

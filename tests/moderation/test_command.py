@@ -43,7 +43,6 @@ def test_context_is_taken_from_the_line(pipeline: Pipeline) -> None:
     ("line", "code", "column"),
     [
         ('{"text": 5}', "bad_line", 2),
-        ('{"text": "a", "lng": "en"}', "bad_line", 15),
         ('{"text": "abc', "bad_line", 14),
         ('{"text": ]}', "bad_line", 10),
         ("[1]", "bad_line", 1),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from moderation import cli_main
 from moderation.classifiers.detoxify_adapter import DetoxifyOpinion, DetoxifyUnavailableError
 
 LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
@@ -165,3 +166,23 @@ def test_a_missing_package_is_said_to_be_missing(models_dir: Path, monkeypatch: 
 
     assert caught.value.code == "package_missing"
     assert "tripwarden[detoxify]" in str(caught.value)
+
+
+def test_the_command_puts_the_opinion_beside_the_verdict(
+    models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"text": "you are kind"}\n{"text": "the car"}\n')
+    assert cli_main([str(lines), "--opinion", "tiny", "--models", str(models_dir)]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["outcome"] for answer in answers] == ["allow", "allow"]
+    for answer in answers:
+        assert answer["opinion"]["model"] == "detoxify-tiny"
+        assert set(answer["opinion"]["labels"]) >= {"toxicity", "threat"}
+
+
+def test_the_command_says_where_a_missing_model_belongs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("")
+    assert cli_main([str(lines), "--opinion", "nowhere", "--models", str(tmp_path)]) == 2
+    assert str(tmp_path / "nowhere") in capsys.readouterr().err

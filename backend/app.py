@@ -68,12 +68,16 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
             app.state.services = services
             app.state.sockets = SocketRegistry(services)
             app.state.presence = Presence(services.redis)
-            watch = asyncio.create_task(app.state.sockets.watch(), name="sockets-watch")
+            tasks = (
+                asyncio.create_task(app.state.sockets.watch(), name="sockets-watch"),
+                asyncio.create_task(app.state.presence.keep(app.state.sockets.present), name="presence-keep"),
+            )
             try:
                 yield
             finally:
-                watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     handlers: dict[Any, Any] = {Exception: respond}
     return Litestar(

@@ -164,11 +164,17 @@ def _listener(services: Services) -> Any:
         if control.kind == "templates_changed":
             services.templates.forget()
             return
-        if control.kind == "keys_destroyed":
+        if control.kind == "bells_missed":
+            services.templates.forget()
+            services.views.forget()
+            services.standings.forget()
+        if control.kind in ("keys_destroyed", "bells_missed"):
             services.keyring.clear()
         if control.trip_id is not None:
             services.views.forget(control.trip_id)
         if control.user_id is not None or control.kind == "token_revoked":
             services.standings.forget(control.user_id)
+        if control.user_id is not None and control.kind == "user_changed":
+            services.views.forget_user(control.user_id)
 
     return listen

@@ -11,7 +11,10 @@ from backend.accounts.caller import Caller
 from backend.errors import ProblemError
 from backend.trips.access import TripView, access_view, check_participant
 
+#: For a send, which decides in the database once more.
 FRESH_S = 30.0
+#: For a read, where nothing asks again: a swapped driver reads for at most this long, also when the bell is lost.
+READ_FRESH_S = 1.0
 REMEMBERED = 20_000
 
 
@@ -20,29 +23,47 @@ class TripViews:
 
     def __init__(self) -> None:
         self._known: OrderedDict[UUID, tuple[float, TripView]] = OrderedDict()
+        self._reading: dict[UUID, object] = {}
 
     def forget(self, trip_id: UUID | None = None) -> None:
-        """Drop a trip, or all."""
+        """Drop a trip, or all; also what is just being read, because it may be from before the change."""
         if trip_id is None:
             self._known.clear()
+            self._reading.clear()
         else:
             self._known.pop(trip_id, None)
+            self._reading.pop(trip_id, None)
+
+    def forget_user(self, user_id: UUID) -> None:
+        """Drop the trips of somebody whose name or language has changed."""
+        for trip_id in [key for key, (_, view) in self._known.items() if view.role_of(user_id) is not None]:
+            self.forget(trip_id)
 
     async def access_view(self, pool: Any, trip_id: UUID, *, fresh_s: float = FRESH_S) -> TripView:
         """The trip. Raises `trip_not_found`."""
         known = self._known.get(trip_id)
         if known is not None and time.monotonic() - known[0] < fresh_s:
             return known[1]
-        view = await access_view(pool, trip_id)
-        self._known[trip_id] = (time.monotonic(), view)
-        self._known.move_to_end(trip_id)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        reading = self._reading[trip_id] = object()
+        read_at = time.monotonic()
+        try:
+            view = await access_view(pool, trip_id)
+        finally:
+            still_good = self._reading.get(trip_id) is reading
+            if still_good:
+                del self._reading[trip_id]
+        if still_good:
+            self._known[trip_id] = (read_at, view)
+            self._known.move_to_end(trip_id)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
         return view
 
-    async def access_own(self, pool: Any, caller: Caller, trip_id: UUID) -> TripView:
+    async def access_own(
+        self, pool: Any, caller: Caller, trip_id: UUID, *, fresh_s: float = READ_FRESH_S
+    ) -> TripView:
         """The trip, if the caller takes part in it. Raises `trip_not_found`, the same for foreign and unknown ones."""
-        view = await self.access_view(pool, trip_id)
+        view = await self.access_view(pool, trip_id, fresh_s=fresh_s)
         try:
             check_participant(view, caller)
         except ProblemError:

@@ -19,7 +19,7 @@ from backend.messages.access import access_message
 from backend.messages.receipts import Marks, access_marks
 from backend.messages.sending import Draft, Sent, arguments, send_in_session, send_plain
 from backend.messages.templates import TemplateBook
-from backend.messages.views import TripViews
+from backend.messages.views import FRESH_S, TripViews
 from backend.messages.wire import Message, Opened, flat, message_frame
 from backend.pipeline.judging import Judge, Ruling
 from backend.pipeline.limits import TokenBuckets
@@ -78,7 +78,7 @@ class SendPipeline:
         `rate_limited`, `content_*`, `trip_not_found`, `message_rejected` and what `chat_send` refuses.
         """
         self._limits.take(caller.id)
-        view = await self._views.access_own(self._db.pool, caller, trip_id)
+        view = await self._views.access_own(self._db.pool, caller, trip_id, fresh_s=FRESH_S)
         text, reader_text = await self._texts(caller, view, outgoing)
         now = self._clock.now()
         ruling = self._judge.judge(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
@@ -14,6 +16,10 @@ log = structlog.get_logger()
 
 #: A process that dies without a word leaves its people online for this long.
 LIFE_S = 90
+#: Whoever is still here is said to be so this often; also after Valkey has forgotten everything.
+REFRESH_S = 30.0
+#: People in one round trip of a refresh.
+BATCH = 500
 
 
 class Presence:
@@ -24,12 +30,25 @@ class Presence:
         self._process = os.urandom(6).hex()
 
     async def enter(self, trip_id: UUID, user_id: UUID) -> None:
-        """Somebody has opened a socket here, or still has it."""
-        key = f"tw:online:{trip_id.hex}"
+        """Somebody has opened a socket here."""
+        await self._enter([(trip_id, user_id)])
+
+    async def keep(self, present: Callable[[], Iterable[tuple[UUID, UUID]]]) -> None:
+        """Say again who is here, (trip, user), before it is forgotten. Ends only by cancellation."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            people = list(present())
+            for start in range(0, len(people), BATCH):
+                await self._enter(people[start : start + BATCH])
+
+    async def _enter(self, people: list[tuple[UUID, UUID]]) -> None:
+        until = str(int(time.time()) + LIFE_S)
         try:
             pipe = self._redis.pipeline(transaction=False)
-            pipe.hset(key, f"{user_id}|{self._process}", str(int(time.time()) + LIFE_S))
-            pipe.expire(key, LIFE_S)
+            for trip_id, user_id in people:
+                key = f"tw:online:{trip_id.hex}"
+                pipe.hset(key, f"{user_id}|{self._process}", until)
+                pipe.expire(key, LIFE_S)
             await pipe.execute()
         except (RedisError, OSError) as error:
             log.info("presence.unknown", error=type(error).__name__)

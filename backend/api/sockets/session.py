@@ -232,6 +232,11 @@ class ChatSession:
         audience: Audience = "driver" if caller.role == "driver" else "customer"
         last_here = self._registry.leave(self._seat)
         await self._services.hub.detach(self.trip_id, audience, self.outlet)
-        if last_here and await self._presence.leave(self.trip_id, caller.id):
-            self._tell_peer("user-offline", {"userId": caller.id, "userType": caller.role})
+        if last_here:
+            gone = await self._presence.leave(self.trip_id, caller.id)
+            if self._registry.is_here(self.trip_id, caller.id):
+                # They came back while we said goodbye, and what was removed may be their return.
+                await self._presence.enter(self.trip_id, caller.id)
+            elif gone:
+                self._tell_peer("user-offline", {"userId": caller.id, "userType": caller.role})
         self._seat = None

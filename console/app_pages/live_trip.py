@@ -13,12 +13,13 @@ from console.format import ago, moment, plain, position, short
 from console.frame import cannot_load, person_link
 from console.roles import READERS, may
 from console.session import Desk
-from console.wire import Message, Party, Trip
+from console.wire import LiveTrip, Message, Party, Trip
 from console.words import PURPOSES, list_words, phase
 
 REFRESH_S = 1.5
 KEPT = 400  # messages on the screen; older ones stay on the server
 OPENED = "opened-trip"
+LIVE_ROW = "live-row"  # the chosen trip as the board last had it
 
 
 @dataclass
@@ -50,6 +51,7 @@ def follow(desk: Desk, trip_id: str) -> None:
     if opened is None or opened.trip_id != trip_id:
         _ask(desk, trip_id)
         return
+    _head(opened)
     _facts(desk, opened)
     _talk(desk, opened)
 
@@ -75,18 +77,37 @@ def _ask(desk: Desk, trip_id: str) -> None:
     st.rerun()
 
 
-def _facts(desk: Desk, opened: Opened) -> None:
-    trip = opened.trip
+def _head(opened: Opened) -> None:
     top = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
-    top.markdown(f"**Trip {short(opened.trip_id)}** - {phase(trip.status)} - opened for: {PURPOSES[opened.purpose]}")
+    top.markdown(f"**Trip {short(opened.trip_id)}** - opened for: {PURPOSES[opened.purpose]}")
     if top.button("Close", key="close-trip"):
         forget()
         st.query_params.clear()
         st.rerun()
+
+
+@st.fragment(run_every=REFRESH_S)
+def _facts(desk: Desk, opened: Opened) -> None:
+    """Phase, position and risk as the board beside this has them; what was opened stays when the trip has left it."""
+    row = cast("LiveTrip | None", st.session_state.get(LIVE_ROW))
+    trip: Trip = opened.trip if row is None else row
     left, right = st.columns(2)
-    left.markdown(f"Driver: {_party(trip.driver)}  \nRider: {_party(trip.customer)}")
-    right.markdown(f"{_vehicle(trip)}  \n{_where(trip)}")
-    st.caption(f"Started {moment(trip.started_at or trip.created_at, desk.zone)}")
+    left.markdown(f"Driver: {_party(trip.driver)}  \nRider: {_party(trip.customer)}  \n{_phase(opened, row)}")
+    right.markdown(f"{_vehicle(trip)}  \n{_where(trip)}  \n{_risk(row)}")
+    st.caption(f"Started {moment(trip.started_at or opened.trip.created_at, desk.zone)}")
+
+
+def _phase(opened: Opened, row: LiveTrip | None) -> str:
+    if row is not None:
+        return f"Phase: {phase(row.status)}"
+    return f"Not on the board now; {phase(opened.trip.status)} when it was opened"
+
+
+def _risk(row: LiveTrip | None) -> str:
+    if row is None:
+        return ""
+    why = f": {list_words(row.risk_reasons, most=5)}" if row.risk_reasons else ""
+    return f"Risk {row.risk:.2f}{plain(why)}"
 
 
 @st.fragment(run_every=REFRESH_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from console.api import ApiError
-from console.app_pages.live_trip import follow, forget
+from console.app_pages.live_trip import LIVE_ROW, follow, forget
 from console.components import Column, Row, bar, chip, table
 from console.format import ago
 from console.frame import cannot_load, moved, rerun_if_moved, show_notice
@@ -64,6 +64,7 @@ def _board(desk: Desk, market: str, status: str, sort: str, chosen: str) -> None
     except ApiError as error:
         cannot_load("the live trips", error)
         return
+    st.session_state[LIVE_ROW] = next((trip for trip in page.items if trip.ref == chosen), None)
     table(
         "live-trips",
         NARROW if chosen else COLUMNS,

@@ -28,6 +28,8 @@ def test_a_conversation_is_shown_after_its_purpose_was_given_and_grows(
     assert PHONE in shown(page)
     assert "masked for the reader" in shown(page)
     assert "100 ABC 02" in shown(page)
+    assert "Phase: in transit" in shown(page)
+    assert "Risk 0." in shown(page)
     opened = staff("lead").trip(str(trip.id), "training")
     assert opened.messages
 

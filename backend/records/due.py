@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.records.desk import Services, desk_of
+from backend.records.desk import Services, advance, desk_of
 from retention.jobs import NAME, QUEUE
 from retention.models import RunRow
 
@@ -91,7 +91,7 @@ async def _hand_out(services: Services, run_id: UUID, sends: int) -> None:
     if sends <= SENDS and await asyncio.to_thread(send_run, services.broker, run_id):
         return
     _log.warning("disposition run goes on in the sweeper", extra={"run": str(run_id), "sends": sends})
-    await desk_of(services).advance(run_id)
+    await advance(services, run_id)
 
 
 def send_run(broker: dramatiq.Broker, run_id: UUID) -> bool:

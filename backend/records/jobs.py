@@ -7,7 +7,8 @@ from uuid import UUID
 
 import dramatiq
 
-from backend.records.desk import Services, desk_of
+from backend.records.desk import Services
+from backend.records.desk import advance as advance_run
 from retention import jobs
 
 
@@ -15,6 +16,6 @@ def declare_actors(broker: dramatiq.Broker, services_getter: Callable[[], Servic
     """Declare them; `services_getter` gives the running services of the worker."""
 
     async def advance(run_id: UUID) -> None:
-        await desk_of(services_getter()).advance(run_id)
+        await advance_run(services_getter(), run_id)
 
     jobs.declare_actors(broker, advance)

@@ -26,13 +26,16 @@ HOUR = timedelta(hours=1, seconds=1)
 
 
 class Bells:
-    """Hears which trips everybody was asked to look at again."""
+    """Hears which trips everybody was asked to look at again, and whether to drop opened keys."""
 
     def __init__(self) -> None:
         self.trips: list[object] = []
+        self.keys_gone = False
 
-    def control(self, kind: str, *, trip_id: object) -> None:
-        self.trips.append(trip_id)
+    def control(self, kind: str, *, trip_id: object = None) -> None:
+        self.keys_gone |= kind == "keys_destroyed"
+        if trip_id is not None:
+            self.trips.append(trip_id)
 
 
 def services_of(records: Records, broker: dramatiq.Broker) -> Services:
@@ -134,4 +137,6 @@ async def test_everybody_looks_again_at_trips_whose_records_moved(
     records.clock.move(UNTIL_DUE)
     services = services_of(records, broken_broker)
     await due.run_due(services)
-    assert held in cast("Bells", services.hub).trips
+    bells = cast("Bells", services.hub)
+    assert held in bells.trips
+    assert bells.keys_gone

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from backend.accounts.access import Standings
@@ -38,12 +39,18 @@ from backend.trips.service import TripWriter
 from moderation import Pipeline, default_pipeline, load_policy
 
 REDIS_TIMEOUT_S = 5.0
+BROKER_TIMEOUT_S = 2.0
 
 
 def build_broker(settings: Settings) -> RedisBroker:
     """Dramatiq's broker of this installation; never the global one."""
     middleware = [AgeLimit(), TimeLimit(), ShutdownNotifications(), Callbacks(), Retries(max_retries=3), AsyncIO()]
-    return RedisBroker(url=settings.redis.url, middleware=middleware, namespace="tripwarden")
+    redis_class: Any = SyncRedis
+    # The library sets no timeouts: a broker that hangs would hold its caller for ever.
+    client = redis_class.from_url(
+        settings.redis.url, socket_timeout=BROKER_TIMEOUT_S, socket_connect_timeout=BROKER_TIMEOUT_S
+    )
+    return RedisBroker(client=client, middleware=middleware, namespace="tripwarden")
 
 
 def build_moderation(settings: Settings) -> Pipeline:
@@ -91,6 +98,7 @@ async def build(
                 yield services
         finally:
             await services.hub.stop()
+            services.notifier.close()
     finally:
         await db.close()
         await redis.aclose()

@@ -103,6 +103,9 @@ class Outlet:
                     else:
                         self._wake.clear()
                         await self._wake.wait()
+                        # The ack of a message follows its frame two turns of the loop later: together, one write.
+                        await asyncio.sleep(0)
+                        await asyncio.sleep(0)
         except TimeoutError:
             self.close(Close.SLOW_CONSUMER)
         return self.closing or Close.SLOW_CONSUMER

@@ -11,14 +11,19 @@ from uuid import UUID
 from backend.errors import ProblemError
 from backend.trips.access import TripView
 
-_ALL = "SELECT user_id, kind, up_to_seq, at FROM trip_receipt WHERE trip_id = $1 ORDER BY up_to_seq"
+#: Of everybody who ever took part: what a driver had read stays read when another one takes over.
+_ALL = """
+SELECT p.role, r.kind, r.up_to_seq, r.at, p.from_seq
+FROM trip_receipt r JOIN trip_participant p ON p.trip_id = r.trip_id AND p.user_id = r.user_id
+WHERE r.trip_id = $1 ORDER BY r.up_to_seq
+"""
 #: Only forward: a late or repeated mark changes nothing, and the row that first covered a number stays the first.
 _MARK = """
+WITH before AS (SELECT coalesce(max(up_to_seq), 0) AS seq FROM trip_receipt
+                WHERE trip_id = $1 AND user_id = $2 AND kind = $3)
 INSERT INTO trip_receipt (trip_id, user_id, kind, up_to_seq, at)
-SELECT $1, $2, $3, $4, $5
-WHERE NOT EXISTS (SELECT 1 FROM trip_receipt
-                  WHERE trip_id = $1 AND user_id = $2 AND kind = $3 AND up_to_seq >= $4)
-ON CONFLICT DO NOTHING RETURNING up_to_seq
+SELECT $1, $2, $3, $4, $5 FROM before WHERE before.seq < $4
+ON CONFLICT DO NOTHING RETURNING (SELECT seq FROM before)
 """
 
 NEVER: tuple[datetime | None, datetime | None] = (None, None)
@@ -27,19 +32,23 @@ NEVER: tuple[datetime | None, datetime | None] = (None, None)
 class Marks:
     """All receipts of a trip, ready to be asked about any message."""
 
-    def __init__(self, rows: Iterable[tuple[str, str, int, datetime]] = ()) -> None:
+    def __init__(self, rows: Iterable[tuple[str, str, int, datetime, int]] = ()) -> None:
         self._seqs: dict[tuple[str, str], list[int]] = {}
-        self._times: dict[tuple[str, str], list[datetime]] = {}
-        for audience, kind, up_to_seq, at in rows:
+        self._rows: dict[tuple[str, str], list[tuple[datetime, int]]] = {}
+        for audience, kind, up_to_seq, at, from_seq in rows:
             self._seqs.setdefault((audience, kind), []).append(up_to_seq)
-            self._times.setdefault((audience, kind), []).append(at)
+            self._rows.setdefault((audience, kind), []).append((at, from_seq))
 
     def _first(self, audience: str, kind: str, seq: int) -> datetime | None:
         seqs = self._seqs.get((audience, kind))
         if seqs is None:
             return None
-        at = bisect_left(seqs, seq)
-        return self._times[(audience, kind)][at] if at < len(seqs) else None
+        found = bisect_left(seqs, seq)
+        if found == len(seqs):
+            return None
+        at, from_seq = self._rows[(audience, kind)][found]
+        # Whoever took over at `from_seq` never saw what was numbered before, however far their mark goes.
+        return None if seq <= from_seq < seqs[found] else at
 
     def of(self, audience: str | None, seq: int | None) -> tuple[datetime | None, datetime | None]:
         """(read_at, delivered_at) of the message that `audience` has under `seq`; reading implies delivery."""
@@ -52,13 +61,8 @@ class Marks:
 
 
 async def access_marks(pool: Any, view: TripView) -> Marks:
-    """The receipts of a trip's present participants."""
-    rows = await pool.fetch(_ALL, view.trip_id)
-    return Marks(
-        (role, row["kind"], row["up_to_seq"], row["at"])
-        for row in rows
-        if (role := view.role_of(row["user_id"])) is not None
-    )
+    """The receipts of a trip."""
+    return Marks(await pool.fetch(_ALL, view.trip_id))
 
 
 async def access_seq_of(pool: Any, view: TripView, audience: str, message_id: UUID) -> int:
@@ -75,6 +79,7 @@ async def access_seq_of(pool: Any, view: TripView, audience: str, message_id: UU
     return int(seq)
 
 
-async def mark(pool: Any, trip_id: UUID, user_id: UUID, kind: str, up_to_seq: int, at: datetime) -> bool:
-    """Move a watermark forward; False when it was already there. One statement, committed at once."""
-    return await pool.fetchval(_MARK, trip_id, user_id, kind, up_to_seq, at) is not None
+async def mark(pool: Any, trip_id: UUID, user_id: UUID, kind: str, up_to_seq: int, at: datetime) -> int | None:
+    """Move a watermark forward; where it was before, None when it is there already. One statement, one commit."""
+    before: int | None = await pool.fetchval(_MARK, trip_id, user_id, kind, up_to_seq, at)
+    return before

@@ -24,7 +24,7 @@ from backend.messages.models import TripEvent, TripMessage, TripVerdict
 from backend.messages.receipts import Marks
 from backend.messages.wire import Opened, message_frame, plain_frame
 from backend.realtime import AUDIENCES, Audience, ChatEvent, Numbered
-from backend.trips.access import TripView
+from backend.trips.access import VIEW, TripView
 from backend.trips.models import Trip, TripChat
 
 BOTH: frozenset[Audience] = frozenset(AUDIENCES)
@@ -38,16 +38,7 @@ _NUMBER = text(
     RETURNING seq_staff, CASE WHEN :driver THEN seq_driver END, CASE WHEN :customer THEN seq_customer END, expire_on
     """
 )
-_VIEW = text(
-    """
-    SELECT t.id AS trip_id, t.market, t.status, t.driver_id, t.customer_id, t.driver_name, t.customer_name,
-           t.text_expire_on, t.verdict_expire_on,
-           coalesce(d.locale, 'en') AS driver_locale, coalesce(c.locale, 'en') AS customer_locale,
-           0 AS driver_from_seq, 0 AS customer_from_seq
-    FROM trip t LEFT JOIN app_user d ON d.id = t.driver_id LEFT JOIN app_user c ON c.id = t.customer_id
-    WHERE t.id = :trip_id
-    """
-)
+_VIEW = text(VIEW.replace("$1", ":trip_id"))
 
 
 class ChatWriter:
@@ -146,7 +137,8 @@ class ChatWriter:
         to_all = kind != "removed" and await self._was_withheld(session, view, row)
         shown: set[Audience] = set()
         for side, seq in zip(AUDIENCES, (row.seq_driver, row.seq_customer), strict=True):
-            if seq is not None or to_all:
+            # What was said to the driver before is not the present one's to read, however it changes.
+            if to_all if seq is None else seq > view.from_seq(side):
                 shown.add(side)
         now = self._clock.now()
         numbers = await self._number(session, view, frozenset(shown), kind, row.id, None, now)

@@ -59,9 +59,7 @@ class TripViews:
                 self._known.popitem(last=False)
         return view
 
-    async def access_own(
-        self, pool: Any, caller: Caller, trip_id: UUID, *, fresh_s: float = READ_FRESH_S
-    ) -> TripView:
+    async def access_own(self, pool: Any, caller: Caller, trip_id: UUID, *, fresh_s: float = READ_FRESH_S) -> TripView:
         """The trip, if the caller takes part in it. Raises `trip_not_found`, the same for foreign and unknown ones."""
         view = await self.access_view(pool, trip_id, fresh_s=fresh_s)
         try:

@@ -16,11 +16,13 @@ from backend.pipeline.services import Services
 from backend.realtime import AUDIENCES
 from backend.trips.access import TripView
 
-#: The newest message of the other side that a watermark covers, with its number for each side.
+#: The newest message, not of the reader's own, that a watermark newly covers, with its number for each side. Only what
+#: both sides have: that somebody reads the notice of their own covert call for help is nobody else's to hear.
 _COVERED = """
 SELECT id, seq_driver, seq_customer FROM trip_message
-WHERE trip_id = $1 AND expire_on = $2 AND sender_type <> $3
-  AND CASE $3 WHEN 'driver' THEN seq_driver ELSE seq_customer END <= $4
+WHERE trip_id = $1 AND expire_on = $2 AND sender_type <> $3 AND seq_driver IS NOT NULL AND seq_customer IS NOT NULL
+  AND CASE $3 WHEN 'driver' THEN seq_driver ELSE seq_customer END > $4
+  AND CASE $3 WHEN 'driver' THEN seq_driver ELSE seq_customer END <= $5
 ORDER BY seq_staff DESC LIMIT 1
 """
 
@@ -47,9 +49,11 @@ async def mark_up_to(services: Services, caller: Caller, view: TripView, kind: s
     if seq < 0 or seq > await access_last_seq(services.pool, view.trip_id, caller.role):
         raise ProblemError("invalid_value", "There is no event with this number.")
     now = services.clock.now()
-    if not await mark(services.pool, view.trip_id, caller.id, kind, seq, now):
+    before = await mark(services.pool, view.trip_id, caller.id, kind, seq, now)
+    if before is None:
         return now
-    covered = await services.pool.fetchrow(_COVERED, view.trip_id, view.text_expire_on, caller.role, seq)
+    after = max(before, view.from_seq(caller.role))
+    covered = await services.pool.fetchrow(_COVERED, view.trip_id, view.text_expire_on, caller.role, after, seq)
     if covered is not None:
         event = "message-read" if kind == "read" else "message-delivered"
         by, at = ("readBy", "readAt") if kind == "read" else ("deliveredTo", "deliveredAt")

@@ -13,8 +13,11 @@ from backend.accounts.caller import Caller
 from backend.errors import ProblemError
 from backend.trips.models import Trip
 
-_VIEW = """
-SELECT t.id AS trip_id, t.market, t.status, t.driver_id, t.customer_id, t.driver_name, t.customer_name,
+#: The columns of a `TripView`; $1 is the trip.
+VIEW = """
+SELECT t.id AS trip_id, t.market, t.status, t.driver_id, t.customer_id,
+       coalesce(nullif(t.driver_name, ''), d.name, '') AS driver_name,
+       coalesce(nullif(t.customer_name, ''), c.name, '') AS customer_name,
        t.text_expire_on, t.verdict_expire_on,
        coalesce(d.locale, 'en') AS driver_locale, coalesce(c.locale, 'en') AS customer_locale,
        coalesce(pd.from_seq, 0) AS driver_from_seq, coalesce(pc.from_seq, 0) AS customer_from_seq
@@ -62,7 +65,7 @@ class TripView(msgspec.Struct, frozen=True, kw_only=True):
 
 async def access_view(pool: Any, trip_id: UUID) -> TripView:
     """The trip as it is now. `pool` is the asyncpg pool. Raises `trip_not_found`."""
-    row = await pool.fetchrow(_VIEW, trip_id)
+    row = await pool.fetchrow(VIEW, trip_id)
     if row is None:
         raise ProblemError("trip_not_found")
     return TripView(**dict(row))

@@ -76,7 +76,8 @@ class TripWriter:
             )
         if facts.driver.id == facts.customer.id:
             raise ProblemError("invalid_value", "Driver and customer are the same person.")
-        for person in (facts.driver, facts.customer):
+        # In the order of their ids: two trips of the same two, the other way round, must not wait for each other.
+        for person in sorted((facts.driver, facts.customer), key=lambda one: one.id):
             profile = UserProfile(
                 name=person.name or None, locale=person.locale, phone=person.phone, rating=person.rating
             )
@@ -176,7 +177,8 @@ class TripWriter:
             insert(TripParticipant)
             .values(trip_id=trip.id, user_id=driver_id, role="driver", from_seq=chat.seq_driver, joined_at=now)
             .on_conflict_do_update(
-                index_elements=["trip_id", "user_id"], set_={"left_at": None, "from_seq": chat.seq_driver}
+                index_elements=["trip_id", "user_id"],
+                set_={"left_at": None, "joined_at": now, "from_seq": chat.seq_driver},
             )
         )
         chat.driver_id = trip.driver_id = driver_id

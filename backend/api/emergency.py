@@ -31,7 +31,8 @@ class Position(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
 class PressBody(msgspec.Struct, rename="camel", kw_only=True):
     """A press. All of it may be left out: the button works with an empty body."""
 
-    client_request_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    #: No control characters: PostgreSQL takes no U+0000, and a press must not fail for its id.
+    client_request_id: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+\Z")] | None = None
     covert: bool | None = None
     location: Position | None = None
     note: Annotated[str, Meta(max_length=2_000)] | None = None

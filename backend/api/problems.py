@@ -11,7 +11,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from backend.errors import ProblemError
 from backend.keys import KeyDestroyed
@@ -40,6 +40,21 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, KeyDestroyed):
         return ProblemError("not_found", "The key of this conversation was destroyed.")
     if isinstance(error, _UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return ProblemError("unavailable", retry_after_s=1.0)
+    return _problem_with_data(error.orig if isinstance(error, StatementError) else error)
+
+
+def _problem_with_data(error: BaseException | None) -> ProblemError:
+    """By PostgreSQL's five characters (its manual, appendix A), where it was PostgreSQL."""
+    sqlstate = str(getattr(error, "sqlstate", None) or "")
+    if isinstance(error, OverflowError):
+        # A moment or a number that exists in JSON and in no calendar.
+        return ProblemError("invalid_value")
+    if sqlstate.startswith("22"):
+        # Data that JSON may hold and PostgreSQL may not, such as U+0000.
+        return ProblemError("invalid_value")
+    if sqlstate[:2] in ("40", "53", "55", "57"):
+        # Rolled back for the sake of others, out of connections, a lock or a statement that took too long.
         return ProblemError("unavailable", retry_after_s=1.0)
     return ProblemError("internal_error")
 

@@ -283,6 +283,46 @@ async def test_a_trip_that_is_not_right_is_not_made(chat: Chat, change: dict[str
     assert is_problem(moved, 404, "trip_not_found")
 
 
+NUL = "a\x00b"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "users/{user}", {"name": NUL}),
+        ("PUT", "users/{user}", {"devices": [{"push": NUL}]}),
+        ("PUT", "users/{user}", {"devices": [{NUL: 1}]}),
+        ("PUT", "trips/{trip}", {"driver": {"id": "{user}", "name": NUL}}),
+        ("PUT", "trips/{trip}", {"pickup": {"address": NUL}}),
+        ("PUT", "trips/{trip}", {"vehicle": {"plate": NUL}}),
+        ("POST", "trips/{trip}/status", {"status": NUL}),
+        ("POST", "trips/{trip}/location", {"lat": 1, "lon": 1, "at": "0001-01-01T00:00:00+14:00"}),
+        ("POST", "users/{user}/suspension", {"until": "0001-01-01T00:00:00+14:00"}),
+        ("POST", "users/{user}/suspension", {"until": "9999-12-31T23:59:59-14:00"}),
+    ],
+)
+async def test_what_json_may_hold_and_a_row_may_not_is_refused(
+    chat: Chat, method: str, path: str, body: dict[str, Any]
+) -> None:
+    whole = {
+        "market": "default",
+        "status": "accepted",
+        "driver": {"id": str(chat.driver_id)},
+        "customer": {"id": str(chat.customer_id)},
+    }
+    names = {"user": str(chat.driver_id), "trip": str(chat.trip_id)}
+    sent = json.loads(json.dumps(whole | body if path == "trips/{trip}" else body).replace("{user}", names["user"]))
+    answer = await chat.client.request(method, "/api/platform/" + path.format(**names), json=sent, headers=chat.service)
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["code"] in ("invalid_value", "invalid_body")
+
+
+async def test_no_character_keeps_a_call_for_help_out(chat: Chat) -> None:
+    body = {"clientRequestId": NUL, "note": NUL, "location": {"lat": 1, "lon": 1, "at": "0001-01-01T00:00:00+14:00"}}
+    answer = await chat.client.post(f"{chat.path}/emergency", json=body, headers=chat.as_("customer"))
+    assert answer.status_code == 201, answer.text
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.text(min_size=1, max_size=200))
 async def test_any_text_is_kept_as_it_is_or_refused_with_a_code(chat: Chat, content: str) -> None:

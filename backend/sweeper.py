@@ -26,7 +26,7 @@ AFTER_FAILURE_S = 1.0
 
 
 class Loop(NamedTuple):
-    """One kind of due work: `run` returns how much it did; when it did something, it is asked again at once."""
+    """One kind of due work, done every `every_s` seconds; `run` returns how much it did."""
 
     name: str
     every_s: float

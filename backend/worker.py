@@ -12,17 +12,23 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import MiddlewareError
 
 from backend.bootstrap import build, build_broker
 from backend.clock import Clock
 from backend.escalation import jobs as escalation_jobs
 from backend.pipeline.services import Services
 from backend.records import jobs as records_jobs
-from backend.settings import Settings
+from backend.settings import SettingError, Settings
 
 log = structlog.get_logger()
 
 THREADS = 8
+
+
+class NotBooted(MiddlewareError):
+    """The services did not open. Dramatiq lets only this kind through: after any other it works on, without them."""
+
 
 
 class ServicesInLoop(Middleware):
@@ -43,9 +49,13 @@ class ServicesInLoop(Middleware):
         return self._services
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Open everything."""
-        self._context = build(self._settings, producer=self._producer, clock=self._clock, broker=_own(broker))
-        self._services = _loop().run_coroutine(self._context.__aenter__())
+        """Open everything. Raises `NotBooted`."""
+        context = build(self._settings, producer=self._producer, clock=self._clock, broker=_own(broker))
+        try:
+            self._services = _loop().run_coroutine(context.__aenter__())
+        except Exception as error:
+            raise NotBooted(type(error).__name__) from error
+        self._context = context
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Close everything."""
@@ -77,7 +87,7 @@ def build_worker(settings: Settings, *, producer: str = "worker", clock: Clock |
 
 
 def run(settings: Settings, name: str = "worker", ready: Callable[[], None] = lambda: None) -> int:
-    """The process `tripwarden worker`. `ready` is called once it works."""
+    """The process `tripwarden worker`; 1 when it cannot start. `ready` is called once it works. Raises SettingError."""
     stopping = threading.Event()
 
     def stop(*_: Any) -> None:
@@ -86,7 +96,14 @@ def run(settings: Settings, name: str = "worker", ready: Callable[[], None] = la
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     worker = build_worker(settings, producer=name)
-    worker.start()
+    try:
+        worker.start()
+    except NotBooted as error:
+        log.error("worker.not_booted", name=name, error=str(error), exc_info=error.__cause__)
+        worker.stop()
+        if isinstance(error.__cause__, SettingError):
+            raise error.__cause__ from None
+        return 1
     log.info("worker.ready", name=name)
     ready()
     stopping.wait()

@@ -1,4 +1,4 @@
-"""Limits at the door: requests of one address, before anything else is looked at."""
+"""Limits at the door: requests and new sockets of one address, before anything else is looked at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import lru_cache
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from backend.accounts.caller import Caller
 from backend.errors import ProblemError
 from backend.pipeline.limits import TokenBuckets
 from backend.pipeline.services import Services
@@ -18,9 +19,12 @@ from backend.pipeline.services import Services
 def is_loopback(address: str) -> bool:
     """Whether an address is this machine's own."""
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # On a dual-stack socket 127.0.0.1 is called ::ffff:127.0.0.1.
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 class AddressLimits:
@@ -38,35 +42,59 @@ class AddressLimits:
         self._buckets[is_loopback(address)].take(address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_free(scope["path"]):
+        if scope["type"] not in ("http", "websocket") or _is_free(scope["path"]):
             await self._app(scope, receive, send)
             return
         services: Services = scope["litestar_app"].state.services
-        if not _is_service(scope, services):
+        token = _bearer(scope)
+        if not _is_service(services.tokens.known(token)):
             try:
                 self._check(services, (scope.get("client") or ("?", 0))[0])
             except ProblemError as problem:
-                await _refuse(send, problem)
-                return
+                # Only now is it worth a signature check: the platform may come with a token not seen here before.
+                if not _is_service(_holder(services, token)):
+                    await _refuse(send, problem, _KINDS[scope["type"]])
+                    return
         await self._app(scope, receive, send)
 
 
+#: The messages of an answer; a socket is answered instead of accepted (ASGI's "websocket.http.response").
+_KINDS = {"http": "http.response", "websocket": "websocket.http.response"}
+
+
 def _is_free(path: str) -> bool:
-    """Nothing throttles an emergency, nor the telephone's answers to it."""
-    return path.startswith(("/health/", "/api/twilio/")) or path.endswith("/emergency")
+    """Nothing throttles an emergency, nor the telephone's answers to it.
+
+    A quick message may be the call for help; what it says is not known before it is read. Its sender's own limit holds
+    for all other quick messages.
+    """
+    calls = path.endswith(("/emergency", "/messages/quick", "/templates/use"))
+    return calls or path.startswith(("/health/", "/api/twilio/"))
 
 
-def _is_service(scope: Scope, services: Services) -> bool:
+def _bearer(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"authorization":
-            known = services.tokens.known(value[7:].decode("latin-1").strip())
-            return known is not None and known.role == "service"
-    return False
+            return value[7:].decode("latin-1").strip()
+    return ""
 
 
-async def _refuse(send: Send, problem: ProblemError) -> None:
+def _is_service(caller: Caller | None) -> bool:
+    return caller is not None and caller.role == "service"
+
+
+def _holder(services: Services, token: str) -> Caller | None:
+    try:
+        return services.tokens.verify(token) if token else None
+    except ProblemError:
+        return None
+
+
+async def _refuse(send: Send, problem: ProblemError, kind: str) -> None:
     headers = [(b"content-type", b"application/problem+json")]
     if problem.retry_after_s is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(problem.retry_after_s))).encode()))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})  # type: ignore[typeddict-item]
-    await send({"type": "http.response.body", "body": msgspec.json.encode(problem.body()), "more_body": False})
+    body = msgspec.json.encode(problem.body())
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": f"{kind}.start", "status": problem.status, "headers": headers})  # type: ignore[typeddict-item]
+    await send({"type": f"{kind}.body", "body": body, "more_body": False})  # type: ignore[typeddict-item]

@@ -17,6 +17,7 @@ from backend.errors import ProblemError
 from backend.messages.access import HISTORY, MAX_RESUME, access_epoch, access_history, access_last_seq, access_missed
 from backend.messages.receipts import access_seq_of
 from backend.messages.wire import frame
+from backend.pipeline.limits import TokenBuckets
 from backend.pipeline.marking import mark_up_to
 from backend.pipeline.quick import send_quick
 from backend.pipeline.sending import Delivered, Outgoing
@@ -29,6 +30,8 @@ MAX_RESUME_BYTES = 1_048_576
 #: Frames that cannot be read are answered; a client that sends nothing else is closed.
 MAX_UNREADABLE = 10
 TYPING_EVERY_S = 0.5
+#: Marks of one socket a second, and at once: each costs PostgreSQL a few statements, and they may be drawn together.
+MARKS_PER_S, MARKS_BURST = 50.0, 200.0
 
 
 class ChatSession:
@@ -43,6 +46,7 @@ class ChatSession:
         self._view: TripView | None = None
         self._unreadable = 0
         self._typed_at = 0.0
+        self._marks = TokenBuckets(MARKS_PER_S, MARKS_BURST)
 
     # -- joining ---------------------------------------------------------------------------------------------------
 
@@ -185,6 +189,7 @@ class ChatSession:
 
     async def _mark(self, kind: str, data: MarkFrame) -> None:
         services, caller = self._services, self.caller
+        self._marks.take(kind)
         view = await services.views.access_own(services.pool, caller, self.trip_id)
         seq = data.seq
         if seq is None:

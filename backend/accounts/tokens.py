@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections import OrderedDict
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import jwt
+import structlog
 
 from backend.accounts.caller import STAFF_ROLES, Caller, Role
 from backend.accounts.keyfile import ed25519_key
@@ -18,12 +20,17 @@ from backend.clock import Clock, SystemClock
 from backend.errors import ProblemError
 from backend.settings import Settings
 
+log = structlog.get_logger()
+
 #: Verified tokens kept by a process: a signature check costs 100 us, a look-up nothing.
 CACHE_SIZE = 20_000
 #: Names for staff ids that are no UUID (`--sub dispatcher`) become stable UUIDs in this namespace (RFC 9562, v5).
 NAMESPACE = UUID("b5d3c1f0-5f0d-5d0e-9a53-6d2b8b1c9f11")
 LEEWAY_S = 5
-LOOK_AGAIN_S = 30.0
+#: When the key server is asked again: for fresh keys, for a key id that is not known, after it did not answer.
+KEEP_S, LOOK_AGAIN_S, AWAY_AGAIN_S = 300.0, 30.0, 2.0
+#: How long a token waits for its answer: the first of a process, any later one.
+FIRST_PATIENCE_S, PATIENCE_S = 2.5, 0.3
 
 
 class VerifyKeys(Protocol):
@@ -43,32 +50,44 @@ class OwnKey:
 
 
 class JwksKeys:
-    """Keys of an identity provider (RFC 7517), kept for five minutes.
+    """Keys of an identity provider (RFC 7517), looked for again every five minutes, and kept while it is away.
 
-    A key id that is not among them is looked for again at most twice a minute: otherwise anybody could make us ask
-    the provider as often as they can invent ids.
+    `verify` runs on the loop that serves everybody, so the provider is asked on a thread beside it, and only the first
+    token of a process waits long. A key id that is not known is looked for at most twice a minute: otherwise anybody
+    could make us ask the provider as often as they can invent ids.
     """
 
     def __init__(self, url: str) -> None:
-        self._client = jwt.PyJWKClient(url, cache_keys=False, lifespan=300, timeout=2)
+        self._client = jwt.PyJWKClient(url, cache_keys=False, timeout=2)
+        self._keys: dict[Any, Any] = {}
         self._looked_at = -1e9
+        self._away = False
 
     def key_for(self, token: str) -> Any:
         wanted = jwt.get_unverified_header(token).get("kid")
-        key = self._find(wanted, refresh=False)
-        if key is None and time.monotonic() - self._looked_at > LOOK_AGAIN_S:
-            self._looked_at = time.monotonic()
-            key = self._find(wanted, refresh=True)
-        if key is None:
-            raise ProblemError("not_authenticated")
-        return key
+        known = wanted in self._keys
+        again_s = KEEP_S if known else AWAY_AGAIN_S if self._away else LOOK_AGAIN_S
+        if time.monotonic() - self._looked_at > again_s:
+            self._look(0.0 if known else PATIENCE_S if self._keys else FIRST_PATIENCE_S)
+        if wanted in self._keys:
+            return self._keys[wanted]
+        if self._away:
+            raise ProblemError("unavailable", "The key server of the tokens is not reachable.", retry_after_s=1.0)
+        raise ProblemError("not_authenticated")
 
-    def _find(self, wanted: Any, *, refresh: bool) -> Any:
+    def _look(self, patience_s: float) -> None:
+        self._looked_at, self._away = time.monotonic(), True
+        asking = threading.Thread(target=self._ask, name="jwks", daemon=True)
+        asking.start()
+        asking.join(patience_s)
+
+    def _ask(self) -> None:
         try:
-            keys = self._client.get_signing_keys(refresh=refresh)
-        except (jwt.PyJWKClientConnectionError, OSError) as error:
-            raise ProblemError("unavailable", "The key server of the tokens is not reachable.") from error
-        return next((key.key for key in keys if key.key_id == wanted), None)
+            found = self._client.get_signing_keys(refresh=True)
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            log.warning("tokens.key_server_away", error=type(error).__name__)
+            return
+        self._keys, self._away = {key.key_id: key.key for key in found}, False
 
 
 def subject_id(sub: str) -> UUID:

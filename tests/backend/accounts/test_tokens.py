@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +16,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from backend.accounts import tokens as module
 from backend.accounts.keyfile import check_private, write_private
 from backend.accounts.tokens import TokenService, subject_id
 from backend.errors import ProblemError
@@ -26,12 +28,13 @@ class Provider:
 
     def __init__(self) -> None:
         self.key: RSAPrivateKey = generate_private_key(65537, 2048)
-        self.asked = 0
+        self.asked, self.slow_s = 0, 0.0
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.asked += 1
+                time.sleep(provider.slow_s)
                 public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(provider.key.public_key()))
                 body = json.dumps({"keys": [{**public, "kid": "one", "use": "sig", "alg": "RS256"}]}).encode()
                 self.send_response(200)
@@ -121,3 +124,20 @@ def test_a_subject_that_is_no_uuid_is_always_the_same_one() -> None:
     assert subject_id("dispatcher") == subject_id("dispatcher") != subject_id("Dispatcher")
     known = uuid4()
     assert subject_id(str(known)) == known
+
+
+def test_a_provider_that_goes_away_later_locks_nobody_out_and_holds_nobody_up(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = service(provider, tmp_path)
+    tokens.verify(provider.token())
+    monkeypatch.setattr(module, "KEEP_S", -1.0)
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", -1.0)
+    monkeypatch.setattr(module, "AWAY_AGAIN_S", -1.0)
+    provider.slow_s = 3.0
+    started = time.monotonic()
+    tokens.verify(provider.token())
+    assert time.monotonic() - started < 0.25, "a known key waits for nobody"
+    with pytest.raises(ProblemError, match="unavailable"):
+        tokens.verify(provider.token(kid="two"))
+    assert time.monotonic() - started < 1.0

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -163,7 +163,8 @@ async def note_sign_in(session: AsyncSession, clock: Clock, account_id: UUID) ->
 
 async def issue_ticket(session: AsyncSession, clock: Clock, caller: Caller, trip_id: UUID) -> str:
     """A single-use ticket for the socket of `trip_id`, good for 30 seconds. Old ones are cleared on the way."""
-    ticket = secrets.token_urlsafe(32)
+    # The end of the token travels in the ticket: its hash is what is stored, so nobody can move it.
+    ticket = f"{secrets.token_urlsafe(32)}.{int(caller.expires_at.timestamp())}"
     now = clock.now()
     await session.execute(delete(WsTicket).where(WsTicket.expires_at < now))
     session.add(
@@ -202,7 +203,7 @@ async def redeem_ticket(session: AsyncSession, clock: Clock, ticket: str, trip_i
         id=row.user_id,
         token_id=row.token_id,
         issued_at=row.token_issued_at,
-        expires_at=clock.now() + timedelta(hours=12),
+        expires_at=datetime.fromtimestamp(int(ticket.rpartition(".")[2]), UTC),
         trip_id=trip_id,
     )
 

@@ -16,6 +16,10 @@ from backend.api.guards import participants_only
 from backend.pipeline.services import Services
 from backend.reviews.access import access_trip_openings
 
+_COVERT_CALL_OF_ANOTHER = """
+SELECT EXISTS (SELECT 1 FROM incident WHERE trip_id = $1 AND covert AND reporter_id <> $2)
+"""
+
 
 class TicketBody(msgspec.Struct, rename="camel", kw_only=True):
     """For which trip."""
@@ -49,7 +53,11 @@ async def access_history(
     """Who of staff opened this conversation, when, and for which purpose."""
     await services.views.access_own(services.pool, caller, trip_id)
     async with services.db.session() as session:
-        return {"items": await access_trip_openings(session, trip_id)}
+        openings = await access_trip_openings(session, trip_id)
+    if await services.pool.fetchval(_COVERT_CALL_OF_ANOTHER, trip_id, caller.id):
+        # An emergency in this list would tell the danger that help was called.
+        openings = [opening for opening in openings if opening.purpose != "emergency"]
+    return {"items": openings}
 
 
 router = Router("/", route_handlers=[make_ticket, access_history])

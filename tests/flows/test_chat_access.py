@@ -102,3 +102,27 @@ async def test_a_person_without_a_name_in_the_trip_has_the_one_that_the_platform
     path = f"/api/platform/trips/{other.trip_id}"
     assert (await chat.client.put(path, json=body, headers=chat.service)).status_code == 201
     assert (await other.say("driver", "hello")).json()["senderName"] == "Aigerim"
+
+
+async def test_a_socket_opened_by_a_ticket_ends_with_the_token_behind_it(chat: Chat) -> None:
+    short = {"Authorization": f"Bearer {chat.tokens.driver(chat.driver_id, ttl_s=2)}"}
+    answer = await chat.client.post("/api/ws-tickets", json={"tripId": str(chat.trip_id)}, headers=short)
+    phone = await chat.dial()
+    await phone.send("auth", ticket=answer.json()["ticket"])
+    await phone.hear("joined")
+    assert await phone.closed_with(6.0) == 4401
+
+
+async def test_staff_who_look_after_a_covert_call_are_not_shown_to_the_other_side(chat: Chat) -> None:
+    staff = {"Authorization": f"Bearer {chat.tokens.staff('lead')}"}
+    opened = f"/api/staff/trips/{chat.trip_id}"
+
+    async def seen_by(role: str) -> list[str]:
+        answer = await chat.client.get(f"{chat.path}/access-history", headers=chat.as_(role))
+        return [item["purpose"] for item in answer.json()["items"]]
+
+    assert (await chat.client.get(opened, params={"purpose": "complaint"}, headers=staff)).status_code == 200
+    await press_quietly(chat, "customer")
+    assert (await chat.client.get(opened, params={"purpose": "emergency"}, headers=staff)).status_code == 200
+    assert await seen_by("customer") == ["emergency", "complaint"]
+    assert await seen_by("driver") == ["complaint"]

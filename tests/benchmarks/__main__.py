@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs, no search, 200 sockets only")
     parser.add_argument("--rate", type=int, metavar="N", help="messages/s of the runs that are compared")
+    parser.add_argument("--sockets", type=int, metavar="N", help="measure with so many sockets only")
     parser.add_argument("--no-search", action="store_true", help="do not look for the highest rate")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the JSON here instead of results/")
     chosen = parser.parse_args(argv)
@@ -58,6 +59,8 @@ def _plan(chosen: argparse.Namespace) -> chat.Plan:
     plan = chat.QUICK if chosen.quick else chat.WHOLE
     if chosen.rate:
         plan = plan._replace(rate=chosen.rate)
+    if chosen.sockets:
+        plan = plan._replace(sockets=(chosen.sockets,))
     return plan._replace(search=()) if chosen.no_search else plan
 
 

@@ -159,7 +159,7 @@ def _environment(ground: Ground) -> dict[str, str]:
 def _policy_without_flood() -> str:
     """The shipped policy with bounds on repetition that 16 remembered messages never reach; its cost stays."""
     shipped = (resources.files("moderation") / "data/policy.toml").read_text()
-    changed = shipped.replace("max_messages = 8", "max_messages = 17").replace("max_repeats = 4", "max_repeats = 17")
+    changed = shipped.replace("max_messages = 16", "max_messages = 17").replace("max_repeats = 4", "max_repeats = 17")
     if changed.count("= 17") != 2:
         raise RuntimeError("the flood limits of the shipped policy are not where this benchmark looks for them")
     return changed

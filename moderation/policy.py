@@ -53,11 +53,13 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """More than `max_messages` in `window_s` seconds, or one text `max_repeats` times in `repeat_window_s` seconds."""
+    """More than `max_messages` in `window_s` seconds, or one text `max_repeats` times in `repeat_window_s` seconds
+    among the last `repeat_among` messages: who says much and also repeats himself is no flood."""
 
-    window_s: Positive = 10.0
-    max_messages: Count = 8
+    window_s: Positive = 1.0
+    max_messages: Count = 16
     repeat_window_s: Positive = 30.0
+    repeat_among: Count = 8
     max_repeats: Count = 4
 
 

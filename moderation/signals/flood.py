@@ -34,7 +34,8 @@ class FloodSignal:
         count = sum(abs(now - recent.at) <= limits.window_s for recent in context.recent)
         if count + 1 > limits.max_messages:
             return (SignalHit("flood", 1.0),)
-        close = [recent for recent in context.recent if abs(now - recent.at) <= limits.repeat_window_s]
+        last = context.recent[-(limits.repeat_among - 1) :] if limits.repeat_among > 1 else ()
+        close = [recent for recent in last if abs(now - recent.at) <= limits.repeat_window_s]
         if len(close) + 1 >= limits.max_repeats:
             own = fingerprint(view.original)
             if sum(recent.fingerprint == own for recent in close) + 1 >= limits.max_repeats:

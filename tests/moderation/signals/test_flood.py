@@ -12,14 +12,27 @@ def said(*messages: tuple[float, str]) -> Sequence[Recent]:
     return [Recent(at, fingerprint(text)) for at, text in messages]
 
 
-def test_more_than_eight_messages_in_ten_seconds_are_a_flood(judge: Judge) -> None:
-    eight = said(*[(100.0 + n, f"message {n}") for n in range(8)])
+def test_more_than_sixteen_messages_in_a_second_are_a_flood(judge: Judge) -> None:
+    sixteen = said(*[(100.0 + n * 0.05, f"message {n}") for n in range(16)])
 
-    verdict = judge("one more", now=108.0, recent=eight)
+    verdict = judge("one more", now=100.8, recent=sixteen)
 
     assert (verdict.outcome, verdict.reason) == ("reject", "flood")
-    assert judge("one more", now=108.0, recent=eight[1:]).outcome == "allow"
-    assert judge("one more", now=118.0, recent=eight).outcome == "allow"
+    assert judge("one more", now=100.8, recent=sixteen[1:]).outcome == "allow"
+    assert judge("one more", now=102.0, recent=sixteen).outcome == "allow"
+
+
+def test_ten_messages_a_second_of_seven_texts_in_turn_are_no_flood(judge: Judge) -> None:
+    texts = ["On my way", "Blue jacket", "Running late", "North gate", "Black Toyota", "By the pharmacy", "Some traffic"]
+    recent = said(*[(100.0 + n * 0.1, texts[n % 7]) for n in range(16)])
+
+    assert judge(texts[16 % 7], now=101.6, recent=recent).outcome == "allow"
+
+
+def test_two_texts_in_turn_are_a_flood_all_the_same(judge: Judge) -> None:
+    recent = said(*[(100.0 + n, ("hello", "answer me")[n % 2]) for n in range(6)])
+
+    assert judge("hello", now=106.0, recent=recent).reason == "flood"
 
 
 def test_the_same_text_four_times_in_half_a_minute_is_a_flood(judge: Judge) -> None:

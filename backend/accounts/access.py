@@ -19,6 +19,8 @@ from backend.errors import ProblemError
 #: A revocation has to bite within two seconds even when the bell is out of order.
 FRESH_S = 1.0
 REMEMBERED = 20_000
+#: Tokens of one person that are remembered at a time.
+TOKENS_EACH = 16
 
 _STANDING = """
 SELECT u.suspended_until, u.tokens_valid_from, a.active, a.role,
@@ -42,23 +44,27 @@ class Standings:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: OrderedDict[tuple[UUID, str], Standing] = OrderedDict()
+        self._known: OrderedDict[UUID, dict[str, Standing]] = OrderedDict()
 
     def forget(self, user_id: UUID | None = None) -> None:
         """Drop what is remembered of `user_id`, or everything."""
-        for key in [key for key in self._known if user_id is None or key[0] == user_id]:
-            del self._known[key]
+        if user_id is None:
+            self._known.clear()
+        else:
+            self._known.pop(user_id, None)
 
     async def access_standing(self, pool: Any, caller: Caller) -> Standing:
         """How the caller stands now; at most `FRESH_S` old. `pool` is the asyncpg pool."""
-        key = (caller.id, caller.token_id)
-        known = self._known.get(key)
+        known = self._known.get(caller.id, {}).get(caller.token_id)
         if known is not None and time.monotonic() - known.read_at < FRESH_S:
             return known
         row = await pool.fetchrow(_STANDING, caller.id, caller.token_id)
         known = Standing(*row, read_at=time.monotonic())
-        self._known[key] = known
-        self._known.move_to_end(key)
+        tokens = self._known.setdefault(caller.id, {})
+        if len(tokens) >= TOKENS_EACH:
+            tokens.clear()
+        tokens[caller.token_id] = known
+        self._known.move_to_end(caller.id)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return known

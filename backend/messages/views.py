@@ -23,20 +23,22 @@ class TripViews:
 
     def __init__(self) -> None:
         self._known: OrderedDict[UUID, tuple[float, TripView]] = OrderedDict()
+        self._of_user: dict[UUID, set[UUID]] = {}
         self._reading: dict[UUID, object] = {}
 
     def forget(self, trip_id: UUID | None = None) -> None:
         """Drop a trip, or all; also what is just being read, because it may be from before the change."""
         if trip_id is None:
             self._known.clear()
+            self._of_user.clear()
             self._reading.clear()
         else:
-            self._known.pop(trip_id, None)
+            self._drop(trip_id)
             self._reading.pop(trip_id, None)
 
     def forget_user(self, user_id: UUID) -> None:
         """Drop the trips of somebody whose name or language has changed."""
-        for trip_id in [key for key, (_, view) in self._known.items() if view.role_of(user_id) is not None]:
+        for trip_id in list(self._of_user.get(user_id, ())):
             self.forget(trip_id)
 
     async def access_view(self, pool: Any, trip_id: UUID, *, fresh_s: float = FRESH_S) -> TripView:
@@ -53,11 +55,27 @@ class TripViews:
             if still_good:
                 del self._reading[trip_id]
         if still_good:
-            self._known[trip_id] = (read_at, view)
-            self._known.move_to_end(trip_id)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            self._keep(trip_id, view, read_at)
         return view
+
+    def _keep(self, trip_id: UUID, view: TripView, read_at: float) -> None:
+        self._drop(trip_id)
+        self._known[trip_id] = (read_at, view)
+        for user_id in (view.driver_id, view.customer_id):
+            self._of_user.setdefault(user_id, set()).add(trip_id)
+        if len(self._known) > REMEMBERED:
+            self._drop(next(iter(self._known)))
+
+    def _drop(self, trip_id: UUID) -> None:
+        known = self._known.pop(trip_id, None)
+        if known is None:
+            return
+        for user_id in (known[1].driver_id, known[1].customer_id):
+            trips = self._of_user.get(user_id)
+            if trips is not None:
+                trips.discard(trip_id)
+                if not trips:
+                    del self._of_user[user_id]
 
     async def access_own(self, pool: Any, caller: Caller, trip_id: UUID, *, fresh_s: float = READ_FRESH_S) -> TripView:
         """The trip, if the caller takes part in it. Raises `trip_not_found`, the same for foreign and unknown ones."""

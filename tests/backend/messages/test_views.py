@@ -51,3 +51,20 @@ async def test_a_changed_person_is_read_again(services: Services) -> None:
     await services.pool.execute("UPDATE app_user SET locale = 'kk' WHERE id = $1", driver_id)
     services.hub.control("user_changed", user_id=driver_id)
     assert (await services.views.access_view(services.pool, trip_id)).driver_locale == "kk"
+
+
+async def test_the_memory_is_bounded_and_knows_whose_trips_it_holds(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "REMEMBERED", 3)
+    memory = TripViews()
+    trips = [await trip(services) for _ in range(5)]
+    for trip_id, _ in trips:
+        await memory.access_view(services.pool, trip_id)
+    assert list(memory._known) == [trip_id for trip_id, _ in trips[2:]]
+    assert len(memory._of_user) == 6
+    memory.forget_user(trips[0][1])
+    memory.forget_user(trips[4][1])
+    assert list(memory._known) == [trip_id for trip_id, _ in trips[2:4]]
+    memory.forget()
+    assert not memory._of_user

@@ -23,7 +23,7 @@ def test_more_than_sixteen_messages_in_a_second_are_a_flood(judge: Judge) -> Non
 
 
 def test_ten_messages_a_second_of_seven_texts_in_turn_are_no_flood(judge: Judge) -> None:
-    texts = ["On my way", "Blue jacket", "Running late", "North gate", "Black Toyota", "By the pharmacy", "Some traffic"]
+    texts = ["On my way", "Blue jacket", "Running late", "North gate", "Black car", "By the shop", "Some traffic"]
     recent = said(*[(100.0 + n * 0.1, texts[n % 7]) for n in range(16)])
 
     assert judge(texts[16 % 7], now=101.6, recent=recent).outcome == "allow"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -17,6 +18,7 @@ from typing import IO
 import psutil
 
 from backend.migrations import migrate_now
+from backend.pipeline.judging import RECENT
 from backend.settings import Settings, load
 from backend.supervisor.engines import Engines, running, running_child
 from backend.supervisor.process import ChildSpec
@@ -157,10 +159,10 @@ def _environment(ground: Ground) -> dict[str, str]:
 
 
 def _policy_without_flood() -> str:
-    """The shipped policy with bounds on repetition that 16 remembered messages never reach; its cost stays."""
+    """The shipped policy with bounds that the remembered messages of a sender never reach; the cost of looking stays."""
     shipped = (resources.files("moderation") / "data/policy.toml").read_text()
-    changed = shipped.replace("max_messages = 16", "max_messages = 17").replace("max_repeats = 4", "max_repeats = 17")
-    if changed.count("= 17") != 2:
+    changed, found = re.subn(r"(?m)^(max_messages|max_repeats) = \d+", rf"\1 = {RECENT + 1}", shipped)
+    if found != 2:
         raise RuntimeError("the flood limits of the shipped policy are not where this benchmark looks for them")
     return changed
 

@@ -159,7 +159,7 @@ def _environment(ground: Ground) -> dict[str, str]:
 
 
 def _policy_without_flood() -> str:
-    """The shipped policy with bounds that the remembered messages of a sender never reach; the cost of looking stays."""
+    """The shipped policy with bounds that what is remembered never reaches; the cost of looking stays."""
     shipped = (resources.files("moderation") / "data/policy.toml").read_text()
     changed, found = re.subn(r"(?m)^(max_messages|max_repeats) = \d+", rf"\1 = {RECENT + 1}", shipped)
     if found != 2:

@@ -49,7 +49,7 @@ class AddressLimits:
         token = _bearer(scope)
         if not _is_service(services.tokens.known(token)):
             try:
-                self._check(services, (scope.get("client") or ("?", 0))[0])
+                self._check(services, (scope["client"] or ("?", 0))[0])
             except ProblemError as problem:
                 # Only now is it worth a signature check: the platform may come with a token not seen here before.
                 if not _is_service(_holder(services, token)):

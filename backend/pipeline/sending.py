@@ -198,7 +198,8 @@ class SendPipeline:
             message_frame("new", message, side, view, Marks(), seq) if seq is not None else None
             for side, seq in zip(AUDIENCES, (sent.seq_driver, sent.seq_customer), strict=True)
         ]
-        self._hub.announce(ChatEvent(view.trip_id, *parts))
+        if any(parts):
+            self._hub.announce(ChatEvent(view.trip_id, *parts))
         self.counts[draft.status] += 1
         if ruling.case_kind is not None:
             self._hub.ring_staff("review")

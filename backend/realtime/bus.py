@@ -124,7 +124,7 @@ class Bus:
     async def _read(self) -> None:
         line = self._new_line()
         try:
-            await line.connect()
+            await _connect(line)
             # From here on `subscribe` tells the line itself; what it was given before is told in the next line.
             self._line, self.connected = line, True
             # A channel of its own keeps the connection subscribed even when no trip is local.
@@ -177,7 +177,7 @@ class Bus:
     async def _publish_all(self) -> None:
         line = self._new_line()
         try:
-            await line.connect()
+            await _connect(line)
             while True:
                 # What was under way when the connection broke goes out again: a bell may ring twice.
                 self._unsent = self._unsent or await self._next_batch()
@@ -200,6 +200,12 @@ class Bus:
 def _command(*parts: bytes) -> bytes:
     """A command in the protocol's own form (RESP: array of bulk strings)."""
     return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+
+
+async def _connect(line: Any) -> None:
+    """Connect, or raise TimeoutError: a Valkey that takes connections and says nothing is as good as gone."""
+    async with asyncio.timeout(SILENCE_S):
+        await line.connect()
 
 
 async def _close(line: Any) -> None:

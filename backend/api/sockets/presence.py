@@ -18,6 +18,8 @@ log = structlog.get_logger()
 LIFE_S = 90
 #: Whoever is still here is said to be so this often; also after Valkey has forgotten everything.
 REFRESH_S = 30.0
+#: Nobody waits longer than this to join because Valkey does not answer.
+PATIENCE_S = 0.5
 #: People in one round trip of a refresh.
 BATCH = 500
 
@@ -49,7 +51,8 @@ class Presence:
                 key = f"tw:online:{trip_id.hex}"
                 pipe.hset(key, f"{user_id}|{self._process}", until)
                 pipe.expire(key, LIFE_S)
-            await pipe.execute()
+            async with asyncio.timeout(PATIENCE_S):
+                await pipe.execute()
         except (RedisError, OSError) as error:
             log.info("presence.unknown", error=type(error).__name__)
 
@@ -57,7 +60,8 @@ class Presence:
         """Their last socket here has closed; True when no other process has one either."""
         key = f"tw:online:{trip_id.hex}"
         try:
-            await self._redis.hdel(key, f"{user_id}|{self._process}")  # pyright: ignore[reportGeneralTypeIssues]
+            async with asyncio.timeout(PATIENCE_S):
+                await self._redis.hdel(key, f"{user_id}|{self._process}")  # pyright: ignore[reportGeneralTypeIssues]
             return user_id not in await self.online(trip_id)
         except (RedisError, OSError) as error:
             log.info("presence.unknown", error=type(error).__name__)
@@ -66,7 +70,8 @@ class Presence:
     async def online(self, trip_id: UUID) -> set[UUID]:
         """Who has a socket for this trip somewhere; empty when Valkey cannot say."""
         try:
-            found: dict[bytes, bytes] = await self._redis.hgetall(f"tw:online:{trip_id.hex}")  # pyright: ignore
+            async with asyncio.timeout(PATIENCE_S):
+                found: dict[bytes, bytes] = await self._redis.hgetall(f"tw:online:{trip_id.hex}")  # pyright: ignore
         except (RedisError, OSError) as error:
             log.info("presence.unknown", error=type(error).__name__)
             return set()

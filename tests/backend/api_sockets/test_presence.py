@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from backend.api.sockets import presence as presences
 from backend.api.sockets.presence import Presence
+from tests.fakes.silence import silent_server
 
 
 @pytest.fixture
@@ -39,3 +40,15 @@ async def test_a_person_with_a_device_on_another_process_is_not_gone(redis: Redi
     await other.enter(trip_id, user_id)
     assert not await one.leave(trip_id, user_id)
     assert await other.leave(trip_id, user_id)
+
+
+async def test_nobody_waits_for_a_valkey_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presences, "PATIENCE_S", 0.05)
+    async with silent_server() as (url, _):
+        redis = Redis.from_url(url)
+        here, trip_id, user_id = Presence(redis), uuid4(), uuid4()
+        async with asyncio.timeout(2):
+            await here.enter(trip_id, user_id)
+            assert await here.online(trip_id) == set()
+            assert await here.leave(trip_id, user_id)
+        await redis.aclose()

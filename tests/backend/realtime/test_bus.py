@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import pytest
 from redis.asyncio import Redis
 
 from backend.realtime import Bus
+from backend.realtime import bus as buses
+from tests.fakes.silence import silent_server
 
 
 class Ear:
@@ -143,3 +146,18 @@ async def test_the_second_who_subscribes_waits_for_the_same_confirmation(redis_u
     async with ear(redis_url) as one:
         where = channel()
         assert await asyncio.gather(one.bus.subscribe(where, 3), one.bus.subscribe(where, 3)) == [True, True]
+
+
+async def test_a_valkey_that_takes_connections_and_says_nothing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buses, "SILENCE_S", 0.1)
+    async with silent_server() as (url, connections):
+        redis = Redis.from_url(url)
+        deaf = Ear(redis)
+        await deaf.bus.start()
+        for _ in range(300):
+            if len(connections) > 4:
+                break
+            await asyncio.sleep(0.01)
+        await deaf.bus.stop()
+        await redis.aclose()
+    assert len(connections) > 4

@@ -26,7 +26,6 @@ log = structlog.get_logger()
 CACHE_SIZE = 20_000
 #: Names for staff ids that are no UUID (`--sub dispatcher`) become stable UUIDs in this namespace (RFC 9562, v5).
 NAMESPACE = UUID("b5d3c1f0-5f0d-5d0e-9a53-6d2b8b1c9f11")
-LEEWAY_S = 5
 #: When the key server is asked again: for fresh keys, for a key id that is not known, after it did not answer.
 KEEP_S, LOOK_AGAIN_S, AWAY_AGAIN_S = 300.0, 30.0, 2.0
 #: How long a token waits for its answer: the first of a process, any later one.
@@ -169,7 +168,7 @@ class TokenService:
             self._cache[token] = caller
             if len(self._cache) > CACHE_SIZE:
                 self._cache.popitem(last=False)
-        if caller.expires_at + timedelta(seconds=LEEWAY_S) < self._clock.now():
+        if caller.expires_at <= self._clock.now():
             self._cache.pop(token, None)
             raise ProblemError("token_expired")
         return caller

@@ -24,6 +24,13 @@ def _to_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+async def _keep(connection: Any) -> None:
+    """Nobody changes the state of a pooled connection, so there is nothing to reset: that would be a round trip a send.
+
+    What asyncpg does before still happens: an open transaction is rolled back, listeners go.
+    """
+
+
 class Database:
     """Engine, sessions and pool of this process. `open` connects, `close` lets go; nothing connects before."""
 
@@ -57,6 +64,7 @@ class Database:
                 self._settings.url,
                 min_size=1,
                 max_size=self._settings.pool_size,
+                reset=_keep,
                 server_settings={
                     "statement_timeout": str(self._settings.statement_timeout_ms),
                     "application_name": "tripwarden-send",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from backend.api.protocol import BoundedHttp
 from backend.settings import Settings
 
 #: A phone in a tunnel answers no ping: it is noticed after at most the sum of both.
@@ -50,7 +51,7 @@ def configuration(app: object, settings: Settings, *, port: int | None = None, f
         port=settings.api.port if port is None else port,
         fd=fd,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=settings.limit.frame_bytes,
         ws_per_message_deflate=False,

@@ -1,0 +1,61 @@
+"""HTTP/1.1 as uvicorn speaks it, with bounds on what comes before the request is known, where anybody may come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Request line and headers together. A token may have 8 KiB.
+MAX_HEAD_BYTES = 32 * 1024
+#: They have to be whole after this time, counted from the connection or from their first byte.
+HEAD_WITHIN_S = 10.0
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn waits for ever for the end of the headers, and keeps all that comes until then."""
+
+    _reading_head = True
+    _head_bytes = 0
+    _head_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._begin_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Counted here and not by header: a single one without an end would never be counted.
+        if self._reading_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The headers are too large.")
+
+    def _begin_head(self) -> None:
+        self._reading_head, self._head_bytes = True, 0
+        if self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
+
+    def _end_head(self) -> None:
+        self._reading_head = False
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _give_up(self) -> None:
+        self._head_deadline = None
+        if self._reading_head and not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,66 @@
+"""A client that never finishes its request is given up: by bytes and by time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import httpx
+import pytest
+
+from backend.api import protocol
+
+
+async def dial(api_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A bare line to the api."""
+    return await asyncio.open_connection("127.0.0.1", int(api_url.rsplit(":", 1)[1]))
+
+
+async def given_up(reader: asyncio.StreamReader) -> None:
+    """The other end has closed; TimeoutError when it goes on waiting."""
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+
+
+@pytest.mark.parametrize("part", [b"x-a: 1\r\n", b"y"])
+async def test_headers_without_an_end_are_refused(api_url: str, client: httpx.AsyncClient, part: bytes) -> None:
+    reader, writer = await dial(api_url)
+    writer.write(b"GET /health/live HTTP/1.1\r\nhost: x\r\nx-long: ")
+    for _ in range(100):
+        writer.write(part * (1024 // len(part)))
+        try:
+            await writer.drain()
+        except ConnectionError:
+            break
+        await asyncio.sleep(0)
+    await given_up(reader)
+    assert (await client.get("/health/live")).status_code == 200
+    writer.close()
+
+
+async def test_headers_that_trickle_are_given_up(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.4)
+    silent, silent_writer = await dial(api_url)
+    slow, slow_writer = await dial(api_url)
+    for letter in b"GET /health/live HT":
+        if slow_writer.is_closing():
+            break
+        slow_writer.write(bytes([letter]))
+        await asyncio.sleep(0.05)
+    for reader in (silent, slow):
+        await given_up(reader)
+    silent_writer.close()
+    slow_writer.close()
+
+
+async def test_a_request_in_time_is_answered_however_long_it_takes(
+    api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.2)
+    reader, writer = await dial(api_url)
+    for _ in range(2):
+        writer.write(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readuntil(b"}"), 5)).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.4)
+    writer.close()

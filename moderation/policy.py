@@ -59,7 +59,7 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_s: Positive = 1.0
     max_messages: Count = 16
     repeat_window_s: Positive = 30.0
-    repeat_among: Count = 8
+    repeat_among: Count = 6
     max_repeats: Count = 4
 
 

@@ -71,7 +71,7 @@ class LogCheck:
         """Judge; returns the report."""
         checkpoints = self._opened(anchors)
         sizes = [checkpoint.tree_size for checkpoint in checkpoints]
-        size = max([len(self._hashes), len(kept_hashes(anchors.tiles)) // HASH_BYTES, *sizes])
+        size = max([len(kept_hashes(anchors.tiles)) // HASH_BYTES, *sizes])
         self._hashes.fill(size, anchors.tiles, self.report)
         trusted = check_against_tiles(self._hashes, anchors.tiles, checkpoints, self.report)
         check_tiles(trusted, anchors.tiles, self.report)

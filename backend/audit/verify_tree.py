@@ -39,14 +39,15 @@ class LeafHashes:
             self.bytes += bytes(HASH_BYTES * (index - expected)) + leaf
 
     def fill(self, size: int, tiles: Mapping[Tile, bytes], report: Report) -> None:
-        """Say what is missing up to `size`, and take its hashes from the tiles so that the rest can be judged."""
+        """Say what is missing of the `size` entries that tiles and checkpoints know, and take its hashes from the
+        tiles so that the rest can be judged. What was passed over beyond them was never there."""
         for start, end in self.missing:
             for index in range(start, end):
                 at = index * HASH_BYTES
                 self.bytes[at : at + HASH_BYTES] = tiled_hash(tiles, index) or bytes(HASH_BYTES)
         if len(self) < size:
             self.missing.append((len(self), size))
-        for start, end in self.missing:
+        for start, end in [(start, min(end, size)) for start, end in self.missing if start < size]:
             which = f"entry {start} is" if end == start + 1 else f"entries {start} to {end - 1} are"
             report.add("tampered", "entry_dropped", f"{which} missing", start)
 
@@ -107,13 +108,13 @@ def check_against_tiles(
                 report.add("tampered", "tile_changed", text, index)
         _name_entries(leaves, kept, [index for index in differing if index >= signed], report)
         added = range(max(signed, len(kept)), len(leaves))
-        _name_added(added, report)
+        _name_added(leaves, added, report)
         return LeafHashes(leaves.bytes[: added.start * HASH_BYTES]) if added else leaves
     _name_entries(leaves, kept, differing, report)
     if _disagreeing(kept, checkpoints):
         _name_stretch([one for one in wrong if one.tree_size <= len(leaves)], checkpoints, report)
     else:
-        _name_added(range(len(kept), len(leaves)), report)
+        _name_added(leaves, range(len(kept), len(leaves)), report)
     return kept
 
 
@@ -180,8 +181,11 @@ def _name_entries(leaves: LeafHashes, kept: LeafHashes, differing: Sequence[int]
             report.add("tampered", "entry_moved", text, index)
 
 
-def _name_added(indexes: range, report: Report) -> None:
+def _name_added(leaves: LeafHashes, indexes: range, report: Report) -> None:
+    passed_over = bytes(HASH_BYTES)
     for index in indexes:
+        if leaves.hash(index) == passed_over:
+            continue
         report.add("tampered", "entry_added", f"entry {index} was never given a place in the tree: added", index)
 
 

@@ -77,6 +77,7 @@ MUTATIONS = [
     ("drop the last", "DELETE FROM audit_entry WHERE entry_index = 599", {"entry_dropped"}, {599}),
     ("drop and renumber", SHIFT, {"entry_moved", "entry_dropped"}, set(range(590, 600))),
     ("add a copy", ADD, {"entry_added", "number_doubled"}, {600}),
+    ("add a copy far off", ADD.replace("600", "9000"), {"entry_added", "number_doubled"}, {9000}),
     ("swap", SWAP, {"entry_moved"}, {10, 400}),
     (
         "private",

@@ -22,8 +22,10 @@ _BY_STATUS = {
     400: "invalid_body", 401: "not_authenticated", 403: "forbidden", 404: "not_found",
     405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited",
 }  # fmt: skip
+#: The last is what asyncpg says of a connection whose end it has read and not yet understood.
 _UNREACHABLE = (OSError, TimeoutError, OperationalError, RedisError, asyncpg.PostgresConnectionError,
-                asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)  # fmt: skip
+                asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
+                asyncpg.InternalClientError)  # fmt: skip
 
 
 def problem_of(error: Exception) -> ProblemError:

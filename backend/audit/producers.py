@@ -83,7 +83,7 @@ async def _keep_beating(db: Database, clock: Clock, audit: AuditLog, every_s: fl
 async def _try_to_beat(db: Database, clock: Clock, audit: AuditLog, *, ended: bool = False) -> None:
     try:
         await beat(db, clock, audit, ended=ended)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         # The numbers stay open: a later beat closes them, or the sequencer does when this process is gone.
         log.warning("audit.beat_failed", producer=audit.producer, error=type(error).__name__)
 

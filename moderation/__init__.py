@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from moderation.assembly import default_pipeline
 from moderation.command import cli_main
 from moderation.content import Content, Context, Recent
 from moderation.normalise import fingerprint
-from moderation.pipeline import Pipeline, default_pipeline
+from moderation.pipeline import Pipeline
 from moderation.policy import Policy, PolicyError, load_policy
 from moderation.verdict import SignalHit, Verdict
 

@@ -8,7 +8,7 @@ from moderation.classifiers.linear import load_linear
 from moderation.content import Content
 from moderation.normalise import Normaliser
 from moderation.pipeline import Pipeline
-from moderation.policy import Policy
+from moderation.policy import Policy, load_policy
 from moderation.signals.base import Signal
 from moderation.signals.codeword import Codeword
 from moderation.signals.distress import Distress
@@ -60,6 +60,11 @@ def shipped_vocabulary() -> list[str]:
     """Return the common words, the commonest first, as training counted them, then those of the phrases."""
     counted = resources.files("moderation").joinpath("data/words.txt").read_text(encoding="utf-8").split()
     return list(dict.fromkeys([*counted, *phrase_words(Normaliser())]))
+
+
+def default_pipeline(policy: Policy | None = None) -> Pipeline:
+    """Build the shipped pipeline (policy, keyword banks and weights from package data); takes well under a second."""
+    return assemble(policy or load_policy())
 
 
 def assemble(policy: Policy) -> Pipeline:

@@ -11,10 +11,11 @@ from typing import Annotated, TextIO
 import msgspec
 from msgspec import Meta
 
+from moderation.assembly import default_pipeline
 from moderation.classifiers.detoxify_adapter import DetoxifyOpinion, DetoxifyUnavailableError
 from moderation.content import Content, Context, Recent, SenderRole
 from moderation.normalise import fingerprint
-from moderation.pipeline import Pipeline, default_pipeline
+from moderation.pipeline import Pipeline
 from moderation.policy import PolicyError, load_policy
 from moderation.verdict import Verdict
 

@@ -11,10 +11,11 @@ from time import process_time
 
 import numpy as np
 
+from moderation.assembly import default_pipeline
 from moderation.codes import HEADS
 from moderation.content import Content
 from moderation.figures import auc_interval, roc_auc, share_interval
-from moderation.pipeline import Pipeline, default_pipeline
+from moderation.pipeline import Pipeline
 from moderation.untyped import untyped
 from moderation.verdict import Verdict
 

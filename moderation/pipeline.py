@@ -10,7 +10,7 @@ from moderation.codes import FAILED, LATE
 from moderation.content import Content, Context
 from moderation.decide import Ruling, apply_failure, apply_tiers, merge_labels, worst_hits
 from moderation.normalise import Normaliser, View
-from moderation.policy import FailureClass, Policy, load_policy
+from moderation.policy import FailureClass, Policy
 from moderation.signals.base import Found, Scanner, Signal
 from moderation.verdict import SignalHit, Verdict
 
@@ -125,10 +125,3 @@ def _script_language(view: View) -> str | None:
     if any(char in "әғқңөұүһі" for char in text):
         return "kk"
     return "ru" if any("а" <= char <= "я" for char in text) else None
-
-
-def default_pipeline(policy: Policy | None = None) -> Pipeline:
-    """Build the shipped pipeline (policy, keyword banks and weights from package data); takes well under a second."""
-    from moderation.assembly import assemble  # the one place that knows all signals
-
-    return assemble(policy or load_policy())

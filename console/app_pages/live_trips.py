@@ -74,9 +74,12 @@ def _board(desk: Desk, market: str, status: str, sort: str, chosen: str) -> None
         on_select=_choose,
         height=620,
     )
-    shown = len(page.items)
-    total = page.total if page.total is not None else shown
-    st.caption(f"{shown} of {total} trips, refreshed every {REFRESH_S:.0f} s.")
+    shown, total = len(page.items), page.total
+    if total is None and page.cursor is not None:
+        count = f"The first {shown} trips, there are more: narrow them by market or phase"
+    else:
+        count = f"{shown} of {shown if total is None else total} trips"
+    st.caption(f"{count}, refreshed every {REFRESH_S:.0f} s.")
 
 
 def _choose(trip_id: str) -> None:

@@ -30,7 +30,6 @@ class NotBooted(MiddlewareError):
     """The services did not open. Dramatiq lets only this kind through: after any other it works on, without them."""
 
 
-
 class ServicesInLoop(Middleware):
     """Builds the services inside the event loop of Dramatiq's AsyncIO middleware, where the actors run.
 

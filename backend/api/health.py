@@ -87,7 +87,10 @@ async def ready(services: NamedDependency[Services]) -> Response[Readiness]:
 
 
 class _Collector:
-    """Reads the counters of this process when somebody asks; nothing is counted twice."""
+    """Reads the counters of this process when somebody asks; nothing is counted twice.
+
+    Processes may share one address, so every sample names its own by `pid`.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -95,15 +98,22 @@ class _Collector:
     def collect(self) -> Any:
         """Metric families in Prometheus' own types."""
         hub, sender = self._services.hub, self._services.sender
-        messages = CounterMetricFamily("tripwarden_messages", "Messages by what became of them.", labels=["status"])
+        pid = str(os.getpid())
+        name, sentence = "tripwarden_messages", "Messages by what became of them."
+        messages = CounterMetricFamily(name, sentence, labels=["status", "pid"])
         for status, count in sender.counts.items():
-            messages.add_metric([status], count)
+            messages.add_metric([status, pid], count)
         yield messages
-        yield GaugeMetricFamily("tripwarden_sockets", "Open sockets.", value=hub.sockets())
-        yield GaugeMetricFamily("tripwarden_trips_local", "Trips with a socket here.", value=len(hub.local_trips()))
-        yield CounterMetricFamily("tripwarden_gaps_filled", "Gaps read from PostgreSQL.", value=hub.gaps_filled)
-        yield CounterMetricFamily("tripwarden_bells_dropped", "Bells dropped.", value=hub.bus.dropped)
-        yield GaugeMetricFamily("tripwarden_bus_connected", "Subscribed to Valkey.", value=float(hub.bus.connected))
+        for kind, name, sentence, value in (
+            (GaugeMetricFamily, "tripwarden_sockets", "Open sockets.", hub.sockets()),
+            (GaugeMetricFamily, "tripwarden_trips_local", "Trips with a socket here.", len(hub.local_trips())),
+            (CounterMetricFamily, "tripwarden_gaps_filled", "Gaps read from PostgreSQL.", hub.gaps_filled),
+            (CounterMetricFamily, "tripwarden_bells_dropped", "Bells dropped.", hub.bus.dropped),
+            (GaugeMetricFamily, "tripwarden_bus_connected", "Subscribed to Valkey.", float(hub.bus.connected)),
+        ):
+            family = kind(name, sentence, labels=["pid"])
+            family.add_metric([pid], value)
+            yield family
 
 
 @get("/metrics", guards=[open_to_all], media_type=MediaType.TEXT, tags=["health"])

@@ -85,8 +85,8 @@ def _options(chosen: argparse.Namespace, directory: Path, settings: Settings) ->
 
 def _flags() -> argparse.ArgumentParser:
     flags = parser("up")
-    flags.add_argument("--port", type=_port, help="port of the api (0: a free one; default: TRIPWARDEN_API_PORT)")
-    flags.add_argument("--console-port", type=_port, help="port of the console (0: a free one)")
+    flags.add_argument("--port", type=port, help="port of the api (0: a free one; default: TRIPWARDEN_API_PORT)")
+    flags.add_argument("--console-port", type=port, help="port of the console (0: a free one)")
     flags.add_argument("--no-console", action="store_true", help="leave the console out")
     flags.add_argument("--api-workers", type=_some(1, 64), default=2, metavar="N", help="api processes (default: 2)")
     flags.add_argument("--ephemeral", action="store_true", help="use a data directory that goes at the stop")
@@ -107,5 +107,6 @@ def _some(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def _port(raw: str) -> int:
+def port(raw: str) -> int:
+    """A port number; argparse names this function in its message."""
     return _some(0, 65535)(raw)

@@ -110,7 +110,9 @@ class SendPipeline:
             at=now,
         )
         # From here on the work is finished even if the client goes: a commit that nobody tells of is a lost message.
-        return await asyncio.shield(self._store_and_tell(caller, view, draft, ruling))
+        work = asyncio.ensure_future(self._store_and_tell(caller, view, draft, ruling))
+        work.add_done_callback(_collect)
+        return await asyncio.shield(work)
 
     async def _texts(self, caller: Caller, view: TripView, outgoing: Outgoing) -> tuple[str, str | None]:
         if outgoing.template_key is None:
@@ -219,6 +221,12 @@ class SendPipeline:
             raise _rejection(earlier.reason, draft.client_message_id)
         marks = await access_marks(self._db.pool, view)
         return Delivered(flat(earlier, caller.role, view, marks), repeated=True)
+
+
+def _collect(work: asyncio.Future[Delivered]) -> None:
+    """Look at how it ended: a refusal whose client has gone is nobody's unhandled error."""
+    if not work.cancelled():
+        work.exception()
 
 
 def check_content(content: str, max_chars: int) -> None:

@@ -149,10 +149,10 @@ class RetentionDesk:
     async def start(
         self, session: AsyncSession, kind: Kind, *, today: date | None = None, account_id: UUID | None = None
     ) -> RunRow:
-        """Plan a run for `today` (default: the clock's). A dry run is finished with that."""
+        """Plan a run for `today` (default: the clock's). A dry run is finished with that, and may look ahead."""
         now = self._clock.now()
         today = today or now.date()
-        if today > now.date():
+        if today > now.date() and kind != "dry":
             raise ProblemError("invalid_value", "What is due on a day to come cannot be disposed of before it.")
         await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('disposition_run', 0))"))
         if kind != "dry":

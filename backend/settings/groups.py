@@ -104,7 +104,7 @@ class LimitSettings:
     messages_burst: int = count(20, 1, 10_000, "Messages of one user at once.")
     requests_per_s: float = amount(50, 1, 100_000, "Requests a second of one address, sustained.")
     requests_per_s_loopback: float = amount(2_000, 1, 100_000, "Requests a second of a loopback address, sustained.")
-    sockets_per_user: int = count(10, 1, 1_000, "Open sockets of one user.")
+    sockets_per_user: int = count(10, 1, 1_000, "Open sockets of one user in one api process.")
     socket_queue_bytes: int = count(
         256 * 1024, 4096, 16 * 1024 * 1024, "Frames that may wait for one slow client, in bytes."
     )

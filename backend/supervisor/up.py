@@ -187,7 +187,7 @@ class Up:
             "",
             *(f"    {name:<8} {place}" for name, place in where.items()),
             "",
-            *(["  Sign in to the console as", "", *people, ""] if people else []),
+            *(["  Sign in to the console as", "", *people, ""] if people and self._options.console else []),
         ]
         return "\n".join(lines)
 

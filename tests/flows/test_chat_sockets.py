@@ -236,3 +236,13 @@ async def test_covert_words_for_help_stay_with_their_sender(chat: Chat) -> None:
     assert (await chat.history("driver"))["items"] == []
     mine = [item["content"] for item in (await chat.history("customer"))["items"]]
     assert any("Support has been notified" in text for text in mine)
+
+
+async def test_the_figures_of_a_process_name_it(chat: Chat) -> None:
+    phone = await chat.join("driver")
+    await phone.send("message", content="counted")
+    await phone.hear("ack")
+    lines = (await chat.client.get("/metrics")).text.splitlines()
+    samples = [line for line in lines if not line.startswith("#")]
+    assert all('pid="' in line for line in samples), samples
+    assert any(line.startswith("tripwarden_messages_total") and 'status="delivered"' in line for line in samples)

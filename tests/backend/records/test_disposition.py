@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from backend.db import Database
+from backend.errors import ProblemError
 from backend.keys import KeyDestroyed, body_aad
 from backend.records.service import HoldDraft, RetentionDesk
 from retention.disposition import STEPS
@@ -229,6 +230,17 @@ async def test_a_dry_run_changes_nothing(records: Records, desk: RetentionDesk) 
     messages_and_events = 6 + await count(records, "trip_event WHERE kind = 'status'") // 2
     assert counts["due"] == counts["held"] == messages_and_events
     assert counts["held_trips"] == 1
+
+
+async def test_a_dry_run_may_look_ahead_and_a_real_one_may_not(records: Records, desk: RetentionDesk) -> None:
+    await make_trip(records)
+    day = (records.clock.now() + UNTIL_DUE).date()
+    async with records.db.session() as session:
+        ahead = await desk.start(session, "dry", today=day)
+        await session.commit()
+        assert ahead.counts["due"] > 0
+        with pytest.raises(ProblemError, match="invalid_value"):
+            await desk.start(session, "manual", today=day)
 
 
 async def everything(records: Records) -> list[tuple[str, int, str]]:

@@ -180,6 +180,7 @@ class Up:
         width = max((len(one.email) for one in sign_ins), default=0)
         people = [f"    {one.email.ljust(width)}   {one.password}" for one in sign_ins]
         where = {"Console": places.console_url} if self._options.console else {}
+        title = "Sign in to the console as" if self._options.console else "Staff accounts"
         where |= {"API": places.api_url, "Data": str(self._options.data_dir)}
         lines = [
             "",
@@ -187,7 +188,7 @@ class Up:
             "",
             *(f"    {name:<8} {place}" for name, place in where.items()),
             "",
-            *(["  Sign in to the console as", "", *people, ""] if people and self._options.console else []),
+            *([f"  {title}", "", *people, ""] if people else []),
         ]
         return "\n".join(lines)
 

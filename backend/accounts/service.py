@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -61,12 +61,6 @@ async def save_user(session: AsyncSession, keyring: Keyring, clock: Clock, user_
         )
     fresh: dict[str, Any] = {"name": "", "locale": "en", "devices": [], **values, "id": user_id}
     await session.execute(insert(AppUser).values(fresh).on_conflict_do_update(index_elements=["id"], set_=values))
-
-
-async def personal_phone(session: AsyncSession, keyring: Keyring, user_id: UUID) -> str | None:
-    """The telephone number of a person (E.164), opened; None when none is known."""
-    sealed = (await session.execute(select(AppUser.phone_sealed).where(AppUser.id == user_id))).scalar_one_or_none()
-    return keyring.sealer("contact").open(sealed, user_id.bytes).decode() if sealed else None
 
 
 async def suspend_user(session: AsyncSession, clock: Clock, user_id: UUID, until: datetime | None) -> None:
@@ -206,8 +200,3 @@ async def redeem_ticket(session: AsyncSession, clock: Clock, ticket: str, trip_i
         expires_at=datetime.fromtimestamp(int(ticket.rpartition(".")[2]), UTC),
         trip_id=trip_id,
     )
-
-
-async def count_staff(session: AsyncSession) -> int:
-    """How many staff accounts there are."""
-    return (await session.execute(select(func.count()).select_from(StaffAccount))).scalar_one()

@@ -8,11 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
-def partition_name(parent: str, day: date) -> str:
-    """`trip_message_20270220`: the partition of `parent` whose rows expire on `day`."""
-    return f"{parent}_{day:%Y%m%d}"
-
-
 async def ensure_partition(session: AsyncSession, parent: str, day: date) -> None:
     """Make the partition of `parent` for `day` if it is missing, in the caller's transaction.
 

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db import Base, UUIDv7Base, utc_column
 
-MESSAGE_TYPES = ("text", "image", "quick", "system")
 SHOWN = ("delivered", "masked")
 
 

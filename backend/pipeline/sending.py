@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -53,6 +54,10 @@ class Delivered(NamedTuple):
     repeated: bool
 
 
+#: Hears how a send ended. Called once, on the loop; must not raise.
+Done = Callable[[Delivered | BaseException], None]
+
+
 class SendPipeline:
     """Sends messages for travellers. Everything it needs is handed in by bootstrap."""
 
@@ -75,6 +80,7 @@ class SendPipeline:
         self._limits, self._max_chars = limits, max_chars
         #: Messages by what became of them, since this process started.
         self.counts: Counter[str] = Counter()
+        self._working: set[asyncio.Task[Delivered]] = set()
 
     async def send(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, *, peer_sees: bool = True) -> Delivered:
         """Send one message; durable, and told to both sides, when it returns.
@@ -82,6 +88,29 @@ class SendPipeline:
         `peer_sees=False` keeps an allowed message from the other side (a covert call for help). Raises ProblemError:
         `rate_limited`, `content_*`, `trip_not_found`, `message_rejected` and what `chat_send` refuses.
         """
+        answer: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
+        self.submit(caller, trip_id, outgoing, lambda result: _settle(answer, result), peer_sees=peer_sees)
+        return await answer
+
+    def submit(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, done: Done, *, peer_sees: bool = True) -> None:
+        """Send one message and say how it ended: `done` is called once, on the loop, after commit and announcement.
+
+        Never waits and never raises. What was begun is finished even if nobody waits for it any more: a commit that
+        nobody tells of is a lost message.
+        """
+        work = asyncio.get_running_loop().create_task(self._send(caller, trip_id, outgoing, peer_sees))
+        self._working.add(work)
+
+        def tell(finished: asyncio.Task[Delivered]) -> None:
+            self._working.discard(finished)
+            if finished.cancelled():
+                done(ProblemError("unavailable"))
+            else:
+                done(finished.exception() or finished.result())
+
+        work.add_done_callback(tell)
+
+    async def _send(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, peer_sees: bool) -> Delivered:
         self._limits.take(caller.id)
         view = await self._views.access_own(self._db.pool, caller, trip_id, fresh_s=FRESH_S)
         text, reader_text = await self._texts(caller, view, outgoing)
@@ -109,10 +138,7 @@ class SendPipeline:
             judged=ruling.judged,
             at=now,
         )
-        # From here on the work is finished even if the client goes: a commit that nobody tells of is a lost message.
-        work = asyncio.ensure_future(self._store_and_tell(caller, view, draft, ruling))
-        work.add_done_callback(_collect)
-        return await asyncio.shield(work)
+        return await self._store_and_tell(caller, view, draft, ruling)
 
     async def _texts(self, caller: Caller, view: TripView, outgoing: Outgoing) -> tuple[str, str | None]:
         if outgoing.template_key is None:
@@ -223,10 +249,14 @@ class SendPipeline:
         return Delivered(flat(earlier, caller.role, view, marks), repeated=True)
 
 
-def _collect(work: asyncio.Future[Delivered]) -> None:
-    """Look at how it ended: a refusal whose client has gone is nobody's unhandled error."""
-    if not work.cancelled():
-        work.exception()
+def _settle(answer: asyncio.Future[Delivered], result: Delivered | BaseException) -> None:
+    """Hand the result to whoever still waits; a refusal whose client has gone is nobody's unhandled error."""
+    if answer.done():
+        return
+    if isinstance(result, BaseException):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
 
 
 def check_content(content: str, max_chars: int) -> None:
@@ -251,4 +281,4 @@ def _as_opened(caller: Caller, view: TripView, draft: Draft, sent: Sent) -> Open
     )  # fmt: skip
 
 
-__all__ = ["Delivered", "Outgoing", "SendPipeline", "check_content"]
+__all__ = ["Delivered", "Done", "Outgoing", "SendPipeline", "check_content"]

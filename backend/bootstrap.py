@@ -29,7 +29,7 @@ from backend.messages.templates import TemplateBook
 from backend.messages.views import TripViews
 from backend.notification import build_notifier
 from backend.pipeline.judging import Judge
-from backend.pipeline.limits import TokenBuckets
+from backend.pipeline.limits import Limits
 from backend.pipeline.sending import SendPipeline
 from backend.pipeline.services import Services
 from backend.realtime import Audience, Control, Hub, Numbered
@@ -97,6 +97,7 @@ async def build(
                 await _note_start(services)
                 yield services
         finally:
+            await services.limits.shared.close()
             await services.hub.stop()
             services.notifier.close()
     finally:
@@ -115,7 +116,7 @@ def assemble(
     audit = AuditLog(db, keyring, clock, producer, moderation.policy.name, origin=settings.audit.origin)
     hub = Hub(redis, keyring.sealer("realtime"), lambda: db.pool)
     views, templates = TripViews(), TemplateBook()
-    limit = settings.limit
+    limits = Limits.of(settings.limit, redis)
     return Services(
         settings=settings,
         clock=clock,
@@ -132,6 +133,7 @@ def assemble(
         chat=ChatWriter(keyring, audit, clock),
         trips=TripWriter(keyring, audit, clock, keep_days, timedelta(seconds=settings.chat.closing_grace_s)),
         moderation=moderation,
+        limits=limits,
         sender=SendPipeline(
             db=db,
             keyring=keyring,
@@ -141,7 +143,8 @@ def assemble(
             judge=Judge(moderation),
             views=views,
             templates=templates,
-            limits=TokenBuckets(limit.messages_per_s, limit.messages_burst),
+            limits=limits.messages,
+            trip_limits=limits.trip_messages,
             max_chars=settings.chat.content_max_chars,
         ),
         notifier=build_notifier(settings),

@@ -7,11 +7,11 @@ import math
 from functools import lru_cache
 
 import msgspec
+from litestar.datastructures import State
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from backend.accounts.caller import Caller
 from backend.errors import ProblemError
-from backend.pipeline.limits import TokenBuckets
 from backend.pipeline.services import Services
 
 
@@ -27,34 +27,54 @@ def is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
+@lru_cache(maxsize=4096)
+def holder_of_address(address: str) -> str:
+    """Who has an address: of IPv6 the /64, because every home has that many addresses and may come from each."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def check_address(state: State, scope: Scope) -> None:
+    """Count a request or a new socket of its address. Raises `rate_limited`. The platform's own token is free."""
+    services: Services = state.services
+    if _is_free(scope["path"]):
+        return
+    token = _bearer(scope)
+    if _is_service(services.tokens.known(token)):
+        return
+    address = (scope["client"] or ("?", 0))[0]
+    limits = services.limits
+    try:
+        if is_loopback(address):
+            limits.requests_loopback.take(address)
+        else:
+            limits.requests.take(holder_of_address(address))
+    except ProblemError:
+        # Only now is it worth a signature check: the platform may come with a token not seen here before.
+        if not _is_service(_holder(services, token)):
+            raise
+
+
 class AddressLimits:
-    """ASGI middleware. The platform's own token is free; health checks are too."""
+    """ASGI middleware: `check_address` before anything else is looked at. Health checks are free too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._buckets: tuple[TokenBuckets, TokenBuckets] | None = None
-
-    def _check(self, services: Services, address: str) -> None:
-        if self._buckets is None:
-            limit = services.settings.limit
-            rates = (limit.requests_per_s, limit.requests_per_s_loopback)
-            self._buckets = (TokenBuckets(rates[0], rates[0] * 2), TokenBuckets(rates[1], rates[1] * 2))
-        self._buckets[is_loopback(address)].take(address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or _is_free(scope["path"]):
-            await self._app(scope, receive, send)
-            return
-        services: Services = scope["litestar_app"].state.services
-        token = _bearer(scope)
-        if not _is_service(services.tokens.known(token)):
+        if scope["type"] in ("http", "websocket"):
             try:
-                self._check(services, (scope["client"] or ("?", 0))[0])
+                check_address(scope["litestar_app"].state, scope)
             except ProblemError as problem:
-                # Only now is it worth a signature check: the platform may come with a token not seen here before.
-                if not _is_service(_holder(services, token)):
-                    await _refuse(send, problem, _KINDS[scope["type"]])
-                    return
+                await _refuse(send, problem, _KINDS[scope["type"]])
+                return
         await self._app(scope, receive, send)
 
 

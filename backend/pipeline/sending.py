@@ -73,11 +73,12 @@ class SendPipeline:
         views: TripViews,
         templates: TemplateBook,
         limits: TokenBuckets,
+        trip_limits: TokenBuckets,
         max_chars: int,
     ) -> None:
         self._db, self._keyring, self._audit, self._hub, self._clock = db, keyring, audit, hub, clock
         self._judge, self._views, self._templates = judge, views, templates
-        self._limits, self._max_chars = limits, max_chars
+        self._limits, self._trip_limits, self._max_chars = limits, trip_limits, max_chars
         #: Messages by what became of them, since this process started.
         self.counts: Counter[str] = Counter()
         self._working: set[asyncio.Task[Delivered]] = set()
@@ -113,6 +114,8 @@ class SendPipeline:
     async def _send(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, peer_sees: bool) -> Delivered:
         self._limits.take(caller.id)
         view = await self._views.access_own(self._db.pool, caller, trip_id, fresh_s=FRESH_S)
+        # Not before access is known: a stranger must not use up the share of somebody else's trip.
+        self._trip_limits.take(trip_id)
         text, reader_text = await self._texts(caller, view, outgoing)
         now = self._clock.now()
         ruling = self._judge.judge(

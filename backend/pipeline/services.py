@@ -18,6 +18,7 @@ from backend.messages.service import ChatWriter
 from backend.messages.templates import TemplateBook
 from backend.messages.views import TripViews
 from backend.notification import Notifier
+from backend.pipeline.limits import Limits
 from backend.pipeline.sending import SendPipeline
 from backend.realtime import Hub
 from backend.settings import Settings
@@ -44,6 +45,7 @@ class Services:
     chat: ChatWriter
     trips: TripWriter
     moderation: Pipeline
+    limits: Limits
     sender: SendPipeline
     notifier: Notifier
 

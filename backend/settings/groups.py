@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.settings.spec import amount, as_flag, as_url, as_words, count, setting, text
+from backend.settings.spec import amount, as_flag, as_networks, as_url, as_words, count, setting, text
 
 
 def default_data_dir() -> Path:
@@ -57,6 +57,15 @@ class ApiSettings:
         "", as_url("http", "https"), "https://chat.example.com", "How providers reach the api for callbacks."
     )
     max_body_bytes: int = count(256 * 1024, 1024, 64 * 1024 * 1024, "Largest body of a JSON call.")
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        as_networks,
+        "10.0.0.0/8,192.0.2.7",
+        "Balancers: networks whose word on a client's address counts.",
+    )
+    proxy_protocol: bool = setting(
+        False, as_flag, "true or false", "Connections of trusted proxies begin with a PROXY header, v1 or v2."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +111,13 @@ class LimitSettings:
 
     messages_per_s: float = amount(10, 0.1, 10_000, "Messages a second of one user, sustained.")
     messages_burst: int = count(20, 1, 10_000, "Messages of one user at once.")
+    trip_messages_per_s: float = amount(20, 0.1, 10_000, "Messages a second of one trip, sustained.")
+    trip_messages_burst: int = count(60, 1, 10_000, "Messages of one trip at once.")
+    joins_per_s: float = amount(2, 0.1, 10_000, "Sockets that one user joins a second, sustained.")
+    joins_burst: int = count(30, 1, 10_000, "Sockets that one user joins at once.")
     requests_per_s: float = amount(50, 1, 100_000, "Requests a second of one address, sustained.")
     requests_per_s_loopback: float = amount(2_000, 1, 100_000, "Requests a second of a loopback address, sustained.")
-    sockets_per_user: int = count(10, 1, 1_000, "Open sockets of one user in one api process.")
+    sockets_per_user: int = count(10, 1, 1_000, "Open sockets of one user, over all api processes.")
     socket_queue_bytes: int = count(
         256 * 1024, 4096, 16 * 1024 * 1024, "Frames that may wait for one slow client, in bytes."
     )

@@ -120,6 +120,12 @@ def _check_groups(settings: Settings) -> None:
                     "is missing while others of its group are set",
                     "all three or none",
                 )
+    if settings.api.proxy_protocol and not settings.api.trusted_proxies:
+        raise SettingError(
+            f"{PREFIX}API_TRUSTED_PROXIES",
+            "is missing while the PROXY protocol is on: nobody would be believed",
+            "the addresses of the balancers",
+        )
     allowed = {"EdDSA", "ES256", "ES384", "RS256", "PS256", "HS256"}
     if not settings.token.algorithms or not set(settings.token.algorithms) <= allowed:
         raise SettingError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any, cast
 
 from backend.errors import ProblemError
@@ -64,6 +65,11 @@ def as_url(*schemes: str) -> Callable[[str], str]:
 
 def as_words(raw: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def as_networks(raw: str) -> tuple[str, ...]:
+    """Addresses and networks (CIDR), each in its usual form. Raises ValueError."""
+    return tuple(str(ip_network(part)) for part in as_words(raw))
 
 
 def setting(default: Any, read: Callable[[str], Any], right: str, doc: str, *, secret: bool = False) -> Any:

@@ -9,8 +9,8 @@ with N processes and `answer` the seconds that Valkey takes; README, "Limits", s
 Valkey is away each process limits alone, and what they let through then is not held against anybody afterwards.
 
 **Time.** The level is kept with Valkey's own time, read inside of the script, so that the clocks of hosts do not
-matter; processes contribute only spans of their monotonic clocks. Should Valkey's clock go back (another host takes
-over), the level goes on from the new time; should it jump forward, a bucket is full once, early.
+matter; processes contribute only spans of their monotonic clocks. Should Valkey's clock jump (another host takes
+over), a bucket there is full once, early; the processes still know what they have let through themselves.
 """
 
 from __future__ import annotations
@@ -48,11 +48,12 @@ for i, key in ipairs(KEYS) do
   local rate, burst = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2])
   local spent, over = tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i])
   local level, at = string.match(redis.call('GET', key) or '', '^(%S+) (%S+)$')
-  local seconds = over
-  if level then
-    seconds = math.max(0, now - tonumber(at)) / 1000
+  if level and tonumber(at) <= now then
+    level = tonumber(level) + (now - tonumber(at)) / 1000 * rate
+  else
+    level = burst + over * rate
   end
-  level = math.min(burst, (tonumber(level) or burst) + seconds * rate - spent)
+  level = math.min(burst, level - spent)
   local full_in = math.ceil((burst - level) / rate * 1000) + 1000
   redis.call('SET', key, string.format('%.4f %.0f', level, now), 'PX', string.format('%.0f', full_in))
   levels[i] = string.format('%.4f', level)

@@ -27,12 +27,17 @@ def caller_of(connection: Connection) -> Caller:
     known: Caller | None = connection.scope.get("tw_caller")  # type: ignore[assignment]
     if known is not None:
         return known
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise ProblemError("not_authenticated")
-    caller = services_of(connection).tokens.verify(token.strip())
+    caller = holder_of(connection.headers.get("authorization", ""), services_of(connection))
     connection.scope["tw_caller"] = caller  # type: ignore[typeddict-unknown-key]
     return caller
+
+
+def holder_of(authorization: str, services: Services) -> Caller:
+    """Who holds the token of an `Authorization` header. Raises `not_authenticated`, `token_expired`."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise ProblemError("not_authenticated")
+    return services.tokens.verify(token.strip())
 
 
 async def _in_good_standing(connection: Connection, caller: Caller) -> None:
@@ -43,21 +48,24 @@ async def _in_good_standing(connection: Connection, caller: Caller) -> None:
 async def participants_only(connection: Connection, _: BaseRouteHandler) -> None:
     """Drivers and customers whose token still counts."""
     caller = caller_of(connection)
-    if not caller.is_participant:
-        raise ProblemError("forbidden")
+    check_participant_role(caller)
     await _in_good_standing(connection, caller)
 
 
 async def participants_whom_the_send_checks(connection: Connection, _: BaseRouteHandler) -> None:
     """Drivers and customers; `chat_send` itself looks at revocation, under its lock, so nothing is asked twice."""
-    if not caller_of(connection).is_participant:
+    check_participant_role(caller_of(connection))
+
+
+def check_participant_role(caller: Caller) -> None:
+    """Raise `forbidden` for anybody but drivers and customers."""
+    if not caller.is_participant:
         raise ProblemError("forbidden")
 
 
 async def participants_even_in_disgrace(connection: Connection, _: BaseRouteHandler) -> None:
     """Drivers and customers, suspended or muted or not: an emergency is never refused for that."""
-    if not caller_of(connection).is_participant:
-        raise ProblemError("forbidden")
+    check_participant_role(caller_of(connection))
 
 
 async def service_only(connection: Connection, _: BaseRouteHandler) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -72,21 +72,38 @@ def _what_is_wrong(error: ValidationException) -> str:
     return str(error.detail)[:200]
 
 
-def respond(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Litestar's exception handler for everything."""
+class Answer(NamedTuple):
+    """An answer as it leaves: `body` in UTF-8 JSON, `headers` beside its type and length."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def answer_of(error: Exception, path: str) -> Answer:
+    """What the caller of `path` gets for an exception. A fault of ours is written to the log, with nobody's words."""
     problem = problem_of(error)
     if problem.status >= 500 and problem.code != "not_available":
-        log.error(
-            "request.failed", code=problem.code, error=type(error).__name__, path=request.scope["path"], exc_info=error
-        )
-    headers: dict[str, str] = {}
+        log.error("request.failed", code=problem.code, error=type(error).__name__, path=path, exc_info=error)
+    headers: list[tuple[str, str]] = []
     if problem.retry_after_s is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
+        headers.append(("retry-after", str(max(1, math.ceil(problem.retry_after_s)))))
     if problem.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers.append(("www-authenticate", "Bearer"))
+    return Answer(problem.status, msgspec.json.encode(problem.body()), "application/problem+json", tuple(headers))
+
+
+def response_of(answer: Answer) -> Response[bytes]:
+    """The answer in Litestar's form."""
     return Response(
-        content=msgspec.json.encode(problem.body()),
-        status_code=problem.status,
-        media_type="application/problem+json",
-        headers=headers,
+        content=answer.body,
+        status_code=answer.status,
+        media_type=answer.media_type,
+        headers=dict(answer.headers),
     )
+
+
+def respond(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything."""
+    return response_of(answer_of(error, request.scope["path"]))

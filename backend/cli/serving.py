@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from backend.api.door import ShortWay
 from backend.api.protocol import BoundedHttp
 from backend.settings import Settings
 
@@ -16,6 +17,10 @@ PONG_WITHIN_S = 5.0
 #: Connections that wait for a free accept, shared by all processes on one socket.
 BACKLOG = 2048
 STOP_WITHIN_S = 5
+
+
+class Http(BoundedHttp, ShortWay):
+    """HTTP/1.1 with bounds before, and the short way behind them."""
 
 
 class Server(uvicorn.Server):
@@ -51,7 +56,7 @@ def configuration(app: object, settings: Settings, *, port: int | None = None, f
         port=settings.api.port if port is None else port,
         fd=fd,
         loop="uvloop",
-        http=BoundedHttp,
+        http=Http,
         ws="websockets-sansio",
         ws_max_size=settings.limit.frame_bytes,
         ws_per_message_deflate=False,

@@ -1,0 +1,1 @@
+"""The short way in for messages."""

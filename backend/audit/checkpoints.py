@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from backend.audit.merkle import hash_range
 from backend.audit.note import Signer
-from backend.audit.store import LEADER_LOCK, LogBroken, read_state, read_tiles
+from backend.audit.store import LEADER_LOCK, LogBroken, read_tiles
 from backend.audit.tiles import TileMissing, reader, tiles_for
 from backend.clock import Clock
-from backend.db import Database
 
 INTERVAL = timedelta(seconds=1)
 
-_LAST = "SELECT tree_size, root_hash, signed_at FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1"
-_SAVE = """INSERT INTO audit_checkpoint (tree_size, root_hash, note, signed_at) VALUES ($1, $2, $3, $4)"""
+_LAST = """SELECT s.tree_size, s.root_hash, c.tree_size AS signed, c.root_hash AS signed_root, c.signed_at
+FROM (VALUES (1)) AS one (id) LEFT JOIN audit_state s USING (id)
+LEFT JOIN LATERAL (SELECT * FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1) c ON true"""
+# Only the leader, and only beyond what anybody has signed by now.
+_SAVE = """INSERT INTO audit_checkpoint (tree_size, root_hash, note, signed_at)
+SELECT $2, $3, $4, $5 FROM (SELECT pg_try_advisory_xact_lock($1) AS yes) AS leader
+WHERE yes AND NOT EXISTS (SELECT FROM audit_checkpoint WHERE tree_size >= $2)
+ON CONFLICT DO NOTHING RETURNING note"""
 
 
-async def sign_due(db: Database, clock: Clock, signer: Signer) -> str | None:
+def is_due(size: int, signed: int | None, signed_at: datetime | None, now: datetime) -> bool:
+    """Whether a tree of `size` entries waits for a signature; `signed`, `signed_at`: the last checkpoint, if any."""
+    if signed is None or signed_at is None:
+        return size > 0
+    # abs: a clock that was set back must not silence the log until it has caught up.
+    return size != signed and abs(now - signed_at) >= INTERVAL
+
+
+async def sign_due(connection: Any, clock: Clock, signer: Signer) -> str | None:
     """Sign the tree if it grew and the last checkpoint is a second old; the new note, or None.
 
     Raises `LogBroken` when the tree does not contain the last checkpoint's tree: a fork is never signed.
     """
-    async with db.pool.acquire() as connection, connection.transaction():
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LEADER_LOCK):
-            return None
-        size, root = await read_state(connection)
-        last = await connection.fetchrow(_LAST)
-        now = clock.now()
-        if last is not None:
-            if size < last["tree_size"]:
-                raise LogBroken(f"the tree has {size} entries, a checkpoint speaks of {last['tree_size']}")
-            # abs: a clock that was set back must not silence the log until it has caught up.
-            if size == last["tree_size"] or abs(now - last["signed_at"]) < INTERVAL:
-                return None
-            await _check_extends(connection, last["tree_size"], bytes(last["root_hash"]))
-        elif size == 0:
-            return None
-        note = signer.sign(size, root)
-        await connection.execute(_SAVE, size, root, note, now)
-        return note
+    read, now = await connection.fetchrow(_LAST), clock.now()
+    size, signed = read["tree_size"] or 0, read["signed"]
+    if signed is not None and size < signed:
+        raise LogBroken(f"the tree has {size} entries, a checkpoint speaks of {signed}")
+    if not is_due(size, signed, read["signed_at"], now):
+        return None
+    if signed is not None:
+        await _check_extends(connection, signed, bytes(read["signed_root"]))
+    root = bytes(read["root_hash"])
+    return await connection.fetchval(_SAVE, LEADER_LOCK, size, root, signer.sign(size, root), now)
 
 
 async def latest(connection: Any) -> str | None:

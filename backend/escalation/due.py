@@ -31,6 +31,17 @@ LEASE_S = 5
 PICK_UP_S = 2
 BATCH = 20
 
+#: Part of a sweeper's one look: would `run_due` find anything at `$1`? True for what another one holds locked, too.
+DUE = f"""EXISTS (
+    SELECT FROM incident
+    WHERE status <> 'resolved' AND next_due <= $1::timestamptz AND (lease_until IS NULL OR lease_until <= $1)
+) OR EXISTS (
+    SELECT FROM attempt a JOIN incident i ON i.id = a.incident_id
+    WHERE a.status IN ('due', 'sending', 'unknown', 'retry') AND i.status = 'triggered' AND a.due_at <= $1
+      AND (a.status IN ('due', 'retry') OR a.claimed_until <= $1)
+      AND (a.enqueued_at IS NULL OR a.enqueued_at <= $1 - interval '{PICK_UP_S} s')
+)"""  # noqa: S608  (a constant of this file)
+
 _CLAIM = text(
     """
     WITH ripe AS (

@@ -28,6 +28,11 @@ ASK_AGAIN = timedelta(seconds=60)
 SENDS = 3
 CLAIM = 4
 
+#: Part of a sweeper's one look: would `run_due` find anything at `$1`?
+DUE = f"""EXISTS (SELECT FROM disposition_run WHERE next_due <= $1::timestamptz) OR (
+    extract(hour FROM $1::timestamptz AT TIME ZONE 'UTC') >= {DAILY_HOUR} AND NOT EXISTS (
+        SELECT FROM disposition_run WHERE kind = 'daily' AND for_date = ($1::timestamptz AT TIME ZONE 'UTC')::date))"""  # noqa: S608  (a constant of this file)
+
 _ONE_STARTS = text("SELECT pg_advisory_xact_lock(hashtextextended('disposition_run', 0))")
 _log = logging.getLogger(__name__)
 

@@ -6,13 +6,14 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
 from backend.audit import AuditLog, Entry
 from backend.audit.leaf import check_leaf, leaf_hash
 from backend.audit.merkle import root_of
-from backend.audit.sequencing import run_once
+from backend.audit.sequencing import place_and_sign, run_once
 from backend.audit.store import LogBroken
 
 pytestmark = pytest.mark.usefixtures("empty_log")
@@ -164,19 +165,58 @@ async def test_a_backlog_larger_than_one_batch_is_worked_off_in_one_call(db, aud
     assert await check_tree(db) == 30
 
 
-async def test_a_leader_that_dies_leaves_no_trace(db, audit, clock, signer, monkeypatch):
+async def test_a_leader_that_fails_in_the_middle_leaves_no_trace(db, audit, clock, signer):
     await write(db, audit, 3)
-
-    async def die(*_: object) -> None:
-        raise ConnectionResetError
-
-    with monkeypatch.context() as patch:
-        patch.setattr("backend.audit.sequencing.write_tiles", die)
-        with pytest.raises(ConnectionResetError):
+    await db.pool.execute("ALTER TABLE audit_tile ADD CONSTRAINT too_early CHECK (false)")
+    try:
+        with pytest.raises(asyncpg.CheckViolationError):
             await run_once(db, clock, signer)
+    finally:
+        await db.pool.execute("ALTER TABLE audit_tile DROP CONSTRAINT too_early")
     assert await db.pool.fetchval("SELECT count(*) FROM audit_entry") == 0
     assert await run_once(db, clock, signer) == 3
     assert await check_tree(db) == 3
+
+
+async def test_who_read_a_tree_that_has_grown_since_places_nothing(db, audit, clock, signer):
+    await write(db, audit, 3)
+    slow = SlowReader(db.pool)
+    placing = asyncio.create_task(place_and_sign(slow, clock, signer))
+    await slow.has_read.wait()
+    assert await run_once(db, clock, signer) == 3
+    slow.goes_on.set()
+    assert await placing == 0
+    assert await check_tree(db) == 3
+
+
+async def test_an_entry_that_vanishes_while_it_waits_for_its_place_is_no_silent_loss(db, audit, clock, signer):
+    await write(db, audit, 3)
+    slow = SlowReader(db.pool)
+    placing = asyncio.create_task(place_and_sign(slow, clock, signer))
+    await slow.has_read.wait()
+    await db.pool.execute("DELETE FROM audit_intake WHERE id = (SELECT min(id) FROM audit_intake)")
+    slow.goes_on.set()
+    with pytest.raises(LogBroken, match="gone"):
+        await placing
+    assert await db.pool.fetchval("SELECT count(*) FROM audit_entry") == 0
+    assert await db.pool.fetchval("SELECT count(*) FROM audit_intake") == 2
+
+
+class SlowReader:
+    """A pool whose reader stops after its first read until it may go on."""
+
+    def __init__(self, pool) -> None:
+        self.pool = pool
+        self.has_read, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def fetchrow(self, *arguments):
+        row = await self.pool.fetchrow(*arguments)
+        self.has_read.set()
+        await self.goes_on.wait()
+        return row
+
+    async def fetchval(self, *arguments):
+        return await self.pool.fetchval(*arguments)
 
 
 async def test_checkpoints_come_at_most_once_a_second_and_never_twice_for_one_size(db, audit, clock, signer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
 
 import pytest
 
@@ -35,7 +34,7 @@ def settings(
 
 
 @pytest.fixture
-def ways(monkeypatch: pytest.MonkeyPatch) -> Generator[Counter[str]]:
+def ways(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many calls were begun on the short way, under `short`."""
     taken, begin = Counter[str](), protocol.ShortCall.begin
 
@@ -44,4 +43,4 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Generator[Counter[str]]:
         begin(call, *given)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(protocol.ShortCall, "begin", counted)
-    yield taken
+    return taken

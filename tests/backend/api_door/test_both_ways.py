@@ -21,14 +21,16 @@ from tests.factories.tokens import Tokens
 #: What two sends of the same words may differ in: their own id, number and moment.
 VOLATILE = re.compile(rb'"(id|seq|created_at|timestamp)":("[^"]*"|\d+)')
 
-words = st.one_of(st.sampled_from(["At the north gate", "", " ", "\u200b", "a\x00b", "x" * 2001, "\U0001f695"]), st.text())
+words = st.one_of(
+    st.sampled_from(["At the north gate", "", " ", "\u200b", "a\x00b", "x" * 2001, "\U0001f695"]), st.text()
+)
 ids = st.one_of(st.uuids().map(str), st.none(), st.sampled_from(["", "null", "1", 7, {"a": 1}, "{}"]), st.text())
 objects = st.fixed_dictionaries(
     {}, optional={
         "content": st.one_of(words, words, words, st.integers(), st.none(), st.booleans()),
         "messageType": st.sampled_from(["text", "text", "text", "video", "", None, 5]),
         "clientMessageId": ids, "replyTo": ids, "message_type": st.text(max_size=3),
-        "more": st.recursive(st.one_of(st.floats(), st.text()), lambda inner: st.lists(inner, max_size=3), max_leaves=5),
+        "more": st.recursive(st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5),
     }
 )  # fmt: skip
 bodies = st.one_of(
@@ -44,7 +46,8 @@ headers = st.lists(
     st.sampled_from([
         b"content-type: application/json", b"Content-Type: application/json; charset=utf-8", b"accept: */*",
         b"content-type: text/plain", b"content-type: multipart/form-data", b"user-agent: phone/1", b"x-a: b, c",
-        b"x-http-method-override: GET", b"cookie: a=b", b"content-encoding: gzip", b"x-empty:", b"connection: keep-alive",
+        b"x-http-method-override: GET", b"cookie: a=b", b"content-encoding: gzip", b"x-empty:",
+        b"connection: keep-alive",
     ]), max_size=4, unique=True,
 )  # fmt: skip
 bearers = st.sampled_from(
@@ -59,7 +62,8 @@ async def trip_of_its_own(api_url: str, tokens: Tokens) -> tuple[Chat, dict[str,
         await chat.begin()
     own = chat.token("driver").encode()
     return chat, {
-        "own": [b"Authorization: Bearer " + own], "other": [b"authorization: Bearer " + chat.token("customer").encode()],
+        "own": [b"Authorization: Bearer " + own],
+        "other": [b"authorization: Bearer " + chat.token("customer").encode()],
         "foreign": [b"authorization: Bearer " + tokens.driver().encode()],
         "service": [b"authorization: Bearer " + tokens.service().encode()],
         "staff": [b"authorization: Bearer " + tokens.staff().encode()],
@@ -84,9 +88,7 @@ async def ask_both_ways(api_url: str, path: str, body: bytes, more: list[bytes])
         return short, await line.hear()
 
 
-@settings(
-    max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies, more=headers, bearer=bearers)
 @example(body=b'{"content": "At the gate"}', more=[b"content-type: application/json"], bearer="own")
 @example(body=b'{"content": "you idiot, go to hell"}', more=[], bearer="other")
@@ -120,9 +122,7 @@ async def test_a_message_is_new_once_and_then_a_repeat_whichever_way_it_comes(
 
 
 @pytest.mark.parametrize("path", ["/api/trips/x/messages", "/api/trips/{}/messages", "/api/trips/{}/messages/"])
-async def test_a_trip_that_is_not_there_is_not_there_either_way(
-    api_url: str, tokens: Tokens, path: str
-) -> None:
+async def test_a_trip_that_is_not_there_is_not_there_either_way(api_url: str, tokens: Tokens, path: str) -> None:
     _, who = await trip_of_its_own(api_url, tokens)
     for named in (str(uuid4()), str(uuid4()).upper(), uuid4().hex, f"%7B{uuid4()}%7D"):
         short, long = await ask_both_ways(api_url, path.format(named), b'{"content": "x"}', who["own"])

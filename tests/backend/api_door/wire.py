@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -58,3 +58,12 @@ def request(path: str, body: bytes, *headers: bytes, host: bytes = b"tripwarden"
     """A POST with its length."""
     lines = [b"POST %b HTTP/1.1" % path.encode(), b"host: " + host, *headers, b"content-length: %d" % len(body)]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+async def until(holds: Callable[[], Awaitable[bool]], within_s: float = 5.0) -> None:
+    """Wait for something to come true. Raises TimeoutError."""
+    for _ in range(int(within_s / 0.01)):
+        if await holds():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError

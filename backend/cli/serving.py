@@ -9,18 +9,17 @@ import uvicorn
 
 from backend.api.door import ShortWay
 from backend.api.protocol import BoundedHttp
+from backend.api.proxies import behind_proxies
+from backend.api.sockets.handover import Handshake, UpgradingHttp
 from backend.settings import Settings
 
-#: A phone in a tunnel answers no ping: it is noticed after at most the sum of both.
-PING_EVERY_S = 5.0
-PONG_WITHIN_S = 5.0
 #: Connections that wait for a free accept, shared by all processes on one socket.
 BACKLOG = 2048
 STOP_WITHIN_S = 5
 
 
-class Http(BoundedHttp, ShortWay):
-    """HTTP/1.1 with bounds before, and the short way behind them."""
+class Http(UpgradingHttp, BoundedHttp, ShortWay):
+    """HTTP/1.1 with bounds before, the short way behind them, and nothing lost where it becomes a socket."""
 
 
 class Server(uvicorn.Server):
@@ -49,19 +48,19 @@ def serve(
 
 
 def configuration(app: object, settings: Settings, *, port: int | None = None, fd: int | None = None) -> uvicorn.Config:
-    """uvicorn's settings for the api. No proxy headers: a client must not choose the address that it is limited by."""
+    """uvicorn's settings for the api. Not its proxy headers: ours count the hops that a client must not choose."""
+    http, ws = behind_proxies(settings.api, Http, Handshake)
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType]
         host=settings.api.host,
         port=settings.api.port if port is None else port,
         fd=fd,
         loop="uvloop",
-        http=Http,
-        ws="websockets-sansio",
+        http=http,
+        ws=ws,
         ws_max_size=settings.limit.frame_bytes,
         ws_per_message_deflate=False,
-        ws_ping_interval=PING_EVERY_S,
-        ws_ping_timeout=PONG_WITHIN_S,
+        ws_ping_interval=None,
         backlog=BACKLOG,
         access_log=False,
         proxy_headers=False,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from backend.api import messages as messages_api
-from backend.api.sockets import session as sessions
+from backend.api.sockets import joining
 from backend.pipeline.services import Services
 from backend.pipeline.travelling import save_trip
 from backend.settings import Settings, load
@@ -68,7 +68,7 @@ async def test_an_event_without_a_message_is_heard_by_who_joins_at_that_moment(
             path = f"/api/platform/trips/{chat.trip_id}/status"
             assert (await platform.post(path, json={"status": "in_transit"}, headers=chat.service)).is_success
 
-    monkeypatch.setattr(sessions, "access_history", during(trip_starts, sessions.access_history, before=True))
+    monkeypatch.setattr(joining, "access_history", during(trip_starts, joining.access_history, before=True))
     phone = await chat.dial()
     await phone.send("auth", token=chat.token("customer"))
     assert (await phone.hear("joined"))["lastSeq"] == 0
@@ -118,7 +118,7 @@ async def test_a_long_history_is_no_reason_to_close(chat: Chat) -> None:
 
 
 async def test_more_bytes_than_a_resume_may_hold_are_a_reset(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MAX_RESUME_BYTES", 1000)
+    monkeypatch.setattr(joining, "MAX_RESUME_BYTES", 1000)
     for word in ("one", "two", "three"):
         await chat.say("driver", word)
     phone = await chat.dial()

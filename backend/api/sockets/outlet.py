@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from backend.api.sockets.closing import Close
+from backend.api.sockets.framing import text_frame
 
-SEND_TIMEOUT_S = 15.0
 #: Above this share of the bound, frames that may be lost are lost.
 LOSSY_SHARE = 0.5
 
-Put = Callable[[str], Awaitable[None]]
+
+class Drain(Protocol):
+    """The connection, as the outlet sees it."""
+
+    choked: bool
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport. While `choked`, it holds as much as it should."""
+        ...
+
+    def close(self, code: int) -> None:
+        """End the connection with a code, after what was written."""
+        ...
 
 
 class Outlet:
-    """The lane's subscriber for one socket. `offer` never blocks: who does not read is closed, and resumes later."""
+    """The lane's subscriber for one socket. `offer` never blocks: who does not read is closed, and resumes later.
 
-    def __init__(self, max_bytes: int, max_frames: int) -> None:
+    A frame goes straight to the transport, which puts all of one turn of the loop into one write. Only while that is
+    choked do frames wait here.
+    """
+
+    __slots__ = ("_bytes", "_drain", "_held", "_max_bytes", "_max_frames", "_waiting", "closing", "cursor")
+
+    def __init__(self, drain: Drain, max_bytes: int, max_frames: int) -> None:
         self.cursor = 0
         self.closing: Close | None = None
+        self._drain = drain
         self._max_bytes, self._max_frames = max_bytes, max_frames
-        self._first: deque[bytes] = deque()
-        self._frames: deque[bytes] = deque()
+        self._waiting: deque[bytes] | None = None
         self._bytes = 0
-        self._wake = asyncio.Event()
         self._held: list[tuple[int, bytes]] | None = []
 
     # -- from the hub ----------------------------------------------------------------------------------------------
@@ -52,26 +68,40 @@ class Outlet:
         if self._held is None and self._bytes < self._max_bytes * LOSSY_SHARE:
             self.put(frame)
 
-    # -- from the socket's own task --------------------------------------------------------------------------------
+    # -- from the session ------------------------------------------------------------------------------------------
 
     def begin(self, *frames: bytes) -> None:
-        """Queue what a joining client gets first: it goes out ahead of the rest and beside the bound.
+        """Send what a joining client gets first: it goes out ahead of the rest and beside the bound.
 
         The bound is for those who do not read. A client with much to catch up on would never get past it, and come
         back for the same again; how much that may be is the resume's to limit.
         """
-        self._first.extend(frames)
-        self._wake.set()
+        if self.closing is None:
+            self._drain.write(b"".join(map(text_frame, frames)))
 
     def put(self, frame: bytes) -> None:
-        """Queue a frame; over the bound the socket is closed."""
+        """Send a frame, or let it wait; over the bound the socket is closed."""
         if self.closing is not None:
             return
-        self._frames.append(frame)
+        if self._waiting is None:
+            if not self._drain.choked:
+                self._drain.write(text_frame(frame))
+                return
+            self._waiting = deque()
+        self._waiting.append(frame)
         self._bytes += len(frame)
-        if self._bytes > self._max_bytes or len(self._frames) > self._max_frames:
+        if self._bytes > self._max_bytes or len(self._waiting) > self._max_frames:
             self.close(Close.SLOW_CONSUMER)
-        self._wake.set()
+
+    def flush(self) -> None:
+        """The transport has room again."""
+        waiting = self._waiting
+        while waiting and not self._drain.choked:
+            frame = waiting.popleft()
+            self._bytes -= len(frame)
+            self._drain.write(text_frame(frame))
+        if not waiting:
+            self._waiting = None
 
     def go_live(self, cursor: int) -> None:
         """The client has everything up to `cursor`: hand over what was held and pass on from here."""
@@ -82,43 +112,12 @@ class Outlet:
                 self.offer(seq, frame)
 
     def close(self, code: Close) -> None:
-        """End this socket; what still waits is dropped, the client resumes by its cursor."""
-        if self.closing is None:
-            self.closing = code
-            if code in (Close.SLOW_CONSUMER, Close.RESUME):
-                self._first.clear()
-                self._frames.clear()
-                self._bytes = 0
-                self._held = None if self._held is None else []
-        self._wake.set()
-
-    async def pump(self, send: Put) -> Close:
-        """Write frames until the socket is to be closed; returns with which code."""
-        try:
-            # One timeout moved on is a third of the cost of one for every frame.
-            async with asyncio.timeout(None) as limit:
-                while self.closing is None or self._first or self._frames:
-                    if self._first or self._frames:
-                        await self._write(send, limit)
-                    else:
-                        self._wake.clear()
-                        await self._wake.wait()
-                        # The ack of a message follows its frame two turns of the loop later: together, one write.
-                        await asyncio.sleep(0)
-                        await asyncio.sleep(0)
-        except TimeoutError:
-            self.close(Close.SLOW_CONSUMER)
-        return self.closing or Close.SLOW_CONSUMER
-
-    async def _write(self, send: Put, limit: asyncio.Timeout) -> None:
-        """Write what waits; frame by frame, each within its time."""
-        now = asyncio.get_running_loop().time
-        while self._first or self._frames:
-            if self._first:
-                frame = self._first.popleft()
-            else:
-                frame = self._frames.popleft()
-                self._bytes -= len(frame)
-            limit.reschedule(now() + SEND_TIMEOUT_S)
-            await send(frame.decode())
-        limit.reschedule(None)
+        """End this socket. What waits goes out first, unless the client resumes by its cursor anyway."""
+        if self.closing is not None:
+            return
+        self.closing = code
+        waiting, self._waiting, self._bytes = self._waiting, None, 0
+        self._held = None if self._held is None else []
+        if waiting and code not in (Close.SLOW_CONSUMER, Close.RESUME):
+            self._drain.write(b"".join(map(text_frame, waiting)))
+        self._drain.close(code)

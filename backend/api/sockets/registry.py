@@ -11,10 +11,11 @@ import structlog
 
 from backend.accounts.caller import Caller
 from backend.api.sockets.closing import Close
+from backend.api.sockets.line import Exchange
 from backend.api.sockets.outlet import Outlet
 from backend.errors import ProblemError
 from backend.pipeline.services import Services
-from backend.realtime import Control
+from backend.realtime import Audience, Control
 
 log = structlog.get_logger()
 
@@ -36,12 +37,18 @@ class Seat:
     def __init__(self, caller: Caller, trip_id: UUID, outlet: Outlet) -> None:
         self.caller, self.trip_id, self.outlet = caller, trip_id, outlet
 
+    @property
+    def audience(self) -> Audience:
+        """The side that it belongs to."""
+        return "driver" if self.caller.role == "driver" else "customer"
+
 
 class SocketRegistry:
     """Knows every seat of the process. One `watch` task compares them with the rows."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self.exchange = Exchange(services.settings.limit.frame_bytes)
         self._seats: set[Seat] = set()
         self._by_user: dict[UUID, set[Seat]] = {}
         self._by_trip: dict[UUID, set[Seat]] = {}

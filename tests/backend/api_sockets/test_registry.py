@@ -17,6 +17,7 @@ from backend.errors import ProblemError
 from backend.pipeline.services import Services
 from backend.pipeline.travelling import save_trip
 from backend.trips.service import Person, TripFacts
+from tests.fakes.pipe import Pipe
 
 
 async def trip(services: Services, driver_id: UUID) -> UUID:
@@ -29,7 +30,7 @@ async def trip(services: Services, driver_id: UUID) -> UUID:
 def seat(driver_id: UUID, trip_id: UUID) -> Seat:
     now = datetime.now(UTC)
     caller = Caller(role="driver", id=driver_id, token_id="t", issued_at=now, expires_at=now + timedelta(hours=1))
-    return Seat(caller, trip_id, Outlet(1000, 10))
+    return Seat(caller, trip_id, Outlet(Pipe(), 1000, 10))
 
 
 async def test_a_bell_closes_at_once_whom_it_concerns(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

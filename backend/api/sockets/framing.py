@@ -1,0 +1,52 @@
+"""WebSocket frames as bytes: what we send by hand, what we receive through the parser of `websockets` (RFC 6455)."""
+
+from __future__ import annotations
+
+import logging
+import struct
+
+from websockets.protocol import OPEN, SERVER, Protocol
+
+#: An empty ping of ours, and the two first bytes and the length of its masked answer.
+PING = b"\x89\x00"
+PONG_HEAD, PONG_SIZE = b"\x8a\x80", 6
+
+_SHORT = [bytes((0x81, size)) for size in range(126)]
+_MEDIUM = struct.Struct("!BBH")
+_LONG = struct.Struct("!BBQ")
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole text frame of a server: unmasked, in one piece (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return _SHORT[size] + payload
+    if size < 65_536:
+        return _MEDIUM.pack(0x81, 126, size) + payload
+    return _LONG.pack(0x81, 127, size) + payload
+
+
+class Parsers:
+    """Parsers to borrow. Between two frames a socket needs none, and a parser is most of what a socket would hold."""
+
+    #: Parsers that wait for the next one who has something to read; more than one only when frames come in pieces.
+    KEPT = 16
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._free: list[Protocol] = []
+        self._logger = logging.getLogger("websockets.server")
+
+    def borrow(self) -> Protocol:
+        """A parser that stands before the first byte of a frame."""
+        if self._free:
+            return self._free.pop()
+        return Protocol(SERVER, state=OPEN, max_size=self._max_size, logger=self._logger)
+
+    def take_back(self, parser: Protocol) -> bool:
+        """Take a parser that stands between two messages; False where the socket has to keep it."""
+        if parser.state is not OPEN or parser.reader.buffer or parser.current_size is not None:
+            return False
+        if len(self._free) < self.KEPT:
+            self._free.append(parser)
+        return True

@@ -1,4 +1,4 @@
-"""What travels between processes: numbers, and for each audience the frame that its clients get."""
+"""What is delivered: numbers, and for each audience the frame that its clients get."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Numbered(msgspec.Struct, frozen=True, array_like=True):
     frame: bytes
 
 
-class ChatEvent(msgspec.Struct, frozen=True, array_like=True):
+class ChatEvent(msgspec.Struct, frozen=True, array_like=True, tag="e"):
     """A committed, numbered event of one trip, ready for both audiences; None where it is not theirs to see."""
 
     trip_id: UUID
@@ -30,7 +30,7 @@ class ChatEvent(msgspec.Struct, frozen=True, array_like=True):
         return self.driver if audience == "driver" else self.customer
 
 
-class Whisper(msgspec.Struct, frozen=True, array_like=True):
+class Whisper(msgspec.Struct, frozen=True, array_like=True, tag="w"):
     """Something that may be lost: typing, presence, receipts. Never numbered."""
 
     trip_id: UUID
@@ -38,15 +38,8 @@ class Whisper(msgspec.Struct, frozen=True, array_like=True):
     frame: bytes
 
 
-class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """What is sealed and published: one of the two."""
-
-    event: ChatEvent | None = None
-    whisper: Whisper | None = None
-
-
-class Control(msgspec.Struct, frozen=True):
-    """A hint to every api process to look again at access."""
+class Control(msgspec.Struct, frozen=True, array_like=True, tag="c"):
+    """A hint to every process to look again at access, or to forget what it remembers."""
 
     kind: str
     trip_id: UUID | None = None

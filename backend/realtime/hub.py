@@ -1,11 +1,22 @@
-"""The hub of a process: which trips have sockets here, what was delivered, and how a gap is filled."""
+"""The hub of a process: which trips have sockets here, what was delivered, and who else has to be told.
+
+How a committed event reaches a socket of another process P, and why it always does:
+
+1. P tells the others that it listens to the trip (`neighbours.py`) and then reads what was missed. Whoever announces an
+   event looks up who listens, and rings just those: nobody hears himself, and a trip whose sockets are all in the
+   process that takes its messages costs nothing on Valkey.
+2. Who announces an event before it learns of P's interest still knows the trip's last numbers (`recent.py`) when it
+   does, and tells P those: P compares, and reads what it lacks. That also covers a process that has just started and is
+   not known yet, a neighbour wrongly forgotten, and bells lost with a broken line (told again when it is back).
+3. Whatever else goes wrong, each lane proves its numbers contiguous, and every `RECHECK_S` (`ALONE_S` while Valkey is
+   away, at once after it is back or after this process was frozen) one query compares all local trips with their rows.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,82 +26,77 @@ from redis.asyncio import Redis
 
 from backend.keys import DataKey, SealBroken
 from backend.realtime.bus import Bus
-from backend.realtime.events import AUDIENCES, Audience, ChatEvent, Control, Envelope, Numbered, Whisper
+from backend.realtime.events import AUDIENCES, Audience, ChatEvent, Control, Whisper
+from backend.realtime.gaps import FillGap, Gaps
 from backend.realtime.lane import Lane, Subscriber
+from backend.realtime.letters import Ask, Bye, Interests, Letter, Post, Reached, Ring
+from backend.realtime.neighbours import FORGET_S, Neighbours
+from backend.realtime.recent import Recent
+from backend.realtime.recheck import Recheck
+from backend.realtime.staff import StaffBells, topic_of
 
 log = structlog.get_logger()
 
-#: A later event may overtake an earlier one between commit and announcement; wait this long before asking PostgreSQL.
-GAP_PATIENCE_S = 0.03
 RECHECK_S = 5.0
-CONTROL = b"tw:control"
-_NUMBERS = "SELECT trip_id, seq_driver, seq_customer FROM trip_chat WHERE trip_id = ANY($1::uuid[])"
-
-#: Reads the events of a trip that an audience has not had: (trip, audience, after) -> numbered frames in order.
-FillGap = Callable[[UUID, Audience, int], Awaitable[Sequence[Numbered]]]
+ALONE_S = 1.0
+#: A process that listens to anything says so this often.
+BEAT_S = 2.0
 
 
 class Hub:
     """Delivers committed events to local sockets at once and to other processes by the bell."""
 
     def __init__(self, redis: Redis, sealer: DataKey, pool: Callable[[], Any]) -> None:
-        self._pool = pool
-        self._sealer = sealer
-        self._origin = secrets.token_bytes(8)
         self._lanes: dict[UUID, dict[Audience, Lane]] = {}
-        self._filling: set[tuple[UUID, Audience]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._bells: dict[str, asyncio.Event] = {}
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Envelope).decode
-        self._fill: FillGap | None = None
+        self._post = Post(sealer)
+        self._neighbours = Neighbours(self._tell)
+        self._recent = Recent()
+        self._gaps = Gaps(self._lane_of)
+        self._recheck = Recheck(pool, self._lanes, self._gaps)
+        self._staff = StaffBells()
         self._on_control: list[Callable[[Control], None]] = []
-        self.bus = Bus(redis, self._on_payload, self._after_silence)
-        self.gaps_filled = 0
+        self._saying = False
+        self._tasks: list[asyncio.Task[None]] = []
+        channels = (self._post.everybody, self._post.channel_of(self._post.me))
+        self.bus = Bus(redis, channels, self._on_payload, self._on_subscribed)
 
     async def start(self, fill: FillGap) -> None:
         """Start listening. `fill` reads missed events from PostgreSQL."""
-        self._fill = fill
+        self._gaps.start(fill)
         await self.bus.start()
-        for channel in (CONTROL, b"tw:staff"):
-            await self.bus.subscribe(channel, timeout_s=0.2)
-        self._spawn(self._recheck_forever())
+        self._tasks = [
+            asyncio.create_task(self._beat_forever(), name="hub-beat"),
+            asyncio.create_task(self._recheck_forever(), name="hub-recheck"),
+        ]
 
     async def stop(self) -> None:
-        """Stop every task of the hub."""
-        tasks = list(self._tasks)
-        for task in tasks:
+        """Stop every task of the hub; the others hear that we are gone."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._gaps.stop()
+        self._neighbours.bye()
         await self.bus.stop()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("hub.task_failed", error=repr(error))
 
     # -- sockets ---------------------------------------------------------------------------------------------------
 
     async def attach(self, trip_id: UUID, audience: Audience, subscriber: Subscriber, last: int) -> None:
         """Let a socket hear a trip. `last`: the audience's last number, read before; it only sets a new lane's start.
 
-        The caller subscribes first and reads afterwards; what arrives in between waits in the socket.
+        The caller attaches first and reads afterwards; what arrives in between waits in the socket. Nobody waits for
+        the other processes to know: who announces before they do tells us the numbers as soon as they do.
         """
-        lanes = self._lanes.setdefault(trip_id, {})
+        lanes = self._lanes.get(trip_id)
+        if lanes is None:
+            lanes = self._lanes[trip_id] = {}
+            self._want(trip_id.int)
         lane = lanes.get(audience)
         if lane is None:
-            lane = lanes[audience] = Lane(last, lambda: self._gap(trip_id, audience))
+            lane = lanes[audience] = Lane(last, lambda: self._gaps.ask(trip_id, audience))
         lane.subscribers.add(subscriber)
-        # Also when somebody else has subscribed a moment ago: they may still wait for Valkey to confirm it.
-        await self.bus.subscribe(_channel(trip_id))
 
     async def detach(self, trip_id: UUID, audience: Audience, subscriber: Subscriber) -> None:
-        """Forget a socket; the last of a trip also ends the subscription."""
+        """Forget a socket; the last of a trip also ends our interest in it."""
         lanes = self._lanes.get(trip_id)
         lane = lanes.get(audience) if lanes else None
         if lanes is None or lane is None:
@@ -100,13 +106,13 @@ class Hub:
             del lanes[audience]
         if not lanes:
             del self._lanes[trip_id]
-            await self.bus.unsubscribe(_channel(trip_id))
+            self._neighbours.leave(trip_id.int)
 
     def caught_up(self, trip_id: UUID, audience: Audience, last: int) -> None:
         """A socket has read up to `last`: if the lane is behind, something was rung while nobody listened."""
-        lane = self._lanes.get(trip_id, {}).get(audience)
+        lane = self._lane_of(trip_id, audience)
         if lane is not None and lane.last < last:
-            self._gap(trip_id, audience, 0.0)
+            self._gaps.ask(trip_id, audience, 0.0)
 
     def local_trips(self) -> list[UUID]:
         """Trips that have a socket in this process."""
@@ -115,6 +121,20 @@ class Hub:
     def sockets(self) -> int:
         """How many sockets this process serves."""
         return sum(len(lane.subscribers) for lanes in self._lanes.values() for lane in lanes.values())
+
+    @property
+    def gaps_filled(self) -> int:
+        """How often a lane was filled from PostgreSQL."""
+        return self._gaps.filled
+
+    @property
+    def neighbours(self) -> int:
+        """How many other processes are known to listen to anything."""
+        return self._neighbours.count
+
+    def _lane_of(self, trip_id: UUID, audience: Audience) -> Lane | None:
+        lanes = self._lanes.get(trip_id)
+        return lanes.get(audience) if lanes is not None else None
 
     # -- telling ---------------------------------------------------------------------------------------------------
 
@@ -126,26 +146,23 @@ class Hub:
     def announce(self, event: ChatEvent) -> None:
         """`publish` without a coroutine, for the send path."""
         self._deliver(event)
-        self._send(Envelope(event=event), _channel(event.trip_id))
+        self._recent.note(event)
+        self._tell_listeners(event.trip_id.int, event)
 
     def whisper(self, trip_id: UUID, audience: Audience, frame: bytes) -> None:
         """Tell an audience something that may be lost (typing, presence, receipts)."""
         whisper = Whisper(trip_id, audience, frame)
         self._deliver_whisper(whisper)
-        self._send(Envelope(whisper=whisper), _channel(trip_id))
-
-    def _send(self, envelope: Envelope, channel: bytes) -> None:
-        # Numbered hold text: Valkey only ever carries them sealed, whatever it logs, dumps or lets others watch.
-        # The origin stays outside, bound to the rest: what comes back to its sender is dropped without opening it.
-        self.bus.publish(channel, self._origin + self._sealer.seal(self._encode(envelope), b"bus" + self._origin))
+        self._tell_listeners(trip_id.int, whisper)
 
     def control(
         self, kind: str, *, trip_id: UUID | None = None, user_id: UUID | None = None, token_id: str | None = None
     ) -> None:
-        """Ask every api process, this one too, to look again at somebody's access."""
+        """Ask every process, this one too, to look again at somebody's access."""
         control = Control(kind, trip_id, user_id, token_id)
         self._control(control)
-        self.bus.publish(CONTROL, self._origin + msgspec.json.encode(control))
+        # To all, known or not: access that was taken away is not a matter of who is known to listen.
+        self._tell(None, control)
 
     def on_control(self, listener: Callable[[Control], None]) -> None:
         """Call `listener` for each `control` of any process."""
@@ -153,49 +170,64 @@ class Hub:
 
     def ring_staff(self, topic: str) -> None:
         """Wake whoever watches `topic` in the console; carries nothing but its name."""
-        self._ring(topic)
-        self.bus.publish(b"tw:staff", self._origin + topic.encode())
+        self._staff.ring(topic)
+        self._tell_listeners(topic_of(topic), Ring(topic))
 
     async def wait_staff(self, topics: Sequence[str], timeout_s: float) -> bool:
         """Wait until one of `topics` rings, at most `timeout_s`; True when one did."""
-        bells = [self._bells.setdefault(topic, asyncio.Event()) for topic in topics]
-        waits = [asyncio.create_task(bell.wait()) for bell in bells]
-        try:
-            done, _ = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            return bool(done)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        for topic in topics:
+            self._want(topic_of(topic))
+        return await self._staff.wait(topics, timeout_s)
 
-    def _ring(self, topic: str) -> None:
-        bell = self._bells.get(topic)
-        if bell is not None:
-            bell.set()
-            bell.clear()
+    def _tell_listeners(self, topic: int, letter: Letter) -> None:
+        listeners = self._neighbours.listeners(topic)
+        if listeners:
+            # Sealed once for all of them.
+            self.bus.ring(map(self._post.channel_of, listeners), self._post.seal(letter))
+
+    def _tell(self, process: bytes | None, letter: Letter) -> None:
+        channel = self._post.everybody if process is None else self._post.channel_of(process)
+        self.bus.ring((channel,), self._post.seal(letter))
+
+    def _want(self, topic: int) -> None:
+        if self._neighbours.want(topic) and not self._saying:
+            self._saying = True
+            asyncio.get_running_loop().call_soon(self._say)
+
+    def _say(self) -> None:
+        self._saying = False
+        self._neighbours.say()
 
     # -- hearing ---------------------------------------------------------------------------------------------------
 
     def _on_payload(self, channel: bytes, payload: bytes) -> None:
-        if channel == CONTROL:
-            if payload[:8] != self._origin:
-                self._control(msgspec.json.decode(payload[8:], type=Control))
-            return
-        if channel == b"tw:staff":
-            if payload[:8] != self._origin:
-                self._ring(payload[8:].decode())
-            return
-        origin = payload[:8]
-        if origin == self._origin:
+        writer = self._post.writer(payload)
+        if writer == self._post.me:
             return
         try:
-            envelope = self._decode(self._sealer.open(payload[8:], b"bus" + origin))
+            letter = self._post.open(payload)
         except (SealBroken, ValueError, msgspec.MsgspecError):
             log.warning("hub.payload_refused", channel=channel.decode("ascii", "replace"))
             return
-        if envelope.event is not None:
-            self._deliver(envelope.event)
-        elif envelope.whisper is not None:
-            self._deliver_whisper(envelope.whisper)
+        self._take(writer, letter)
+
+    def _take(self, writer: bytes, letter: Letter) -> None:
+        match letter:
+            case ChatEvent():
+                self._deliver(letter)
+            case Whisper():
+                self._deliver_whisper(letter)
+            case Control():
+                self._control(letter)
+            case Ring():
+                self._staff.ring(letter.topic)
+            case Reached():
+                self._compare(letter)
+            case Interests() | Ask() | Bye():
+                now = asyncio.get_running_loop().time()
+                added = self._neighbours.hear(writer, letter, now)
+                if added and (reached := self._recent.of(added)):
+                    self._tell(writer, Reached(reached))
 
     def _control(self, control: Control) -> None:
         for listener in self._on_control:
@@ -211,56 +243,53 @@ class Hub:
                 lane.take(part.seq, part.frame)
 
     def _deliver_whisper(self, whisper: Whisper) -> None:
-        lanes = self._lanes.get(whisper.trip_id)
-        lane = lanes.get(whisper.audience) if lanes else None
+        lane = self._lane_of(whisper.trip_id, whisper.audience)
         if lane is not None:
             lane.whisper(whisper.frame)
 
-    # -- gaps ------------------------------------------------------------------------------------------------------
+    def _compare(self, reached: Reached) -> None:
+        """Somebody announced these before they knew that we listen."""
+        for topic, driver, customer in reached.numbers:
+            trip_id = UUID(bytes=topic)
+            self.caught_up(trip_id, "driver", driver)
+            self.caught_up(trip_id, "customer", customer)
 
-    def _gap(self, trip_id: UUID, audience: Audience, patience_s: float = GAP_PATIENCE_S) -> None:
-        key = (trip_id, audience)
-        if key not in self._filling:
-            self._filling.add(key)
-            self._spawn(self._fill_gap(trip_id, audience, patience_s))
+    # -- watching --------------------------------------------------------------------------------------------------
 
-    async def _fill_gap(self, trip_id: UUID, audience: Audience, patience_s: float) -> None:
-        try:
-            await asyncio.sleep(patience_s)
-            lane = self._lanes.get(trip_id, {}).get(audience)
-            if lane is None or self._fill is None or (patience_s and not lane.has_gap):
-                return
-            for part in await self._fill(trip_id, audience, lane.last):
-                lane.take(part.seq, part.frame)
-            self.gaps_filled += 1
-        finally:
-            self._filling.discard((trip_id, audience))
+    async def _on_subscribed(self) -> None:
+        """Nobody knows what was rung in between: say what we may not have got out, and look at everything again."""
+        self._neighbours.subscribed()
+        for process, topics in self._neighbours.among(self._recent.topics()).items():
+            self._tell(process, Reached(self._recent.of(topics)))
+        await self._look_again()
 
-    async def _after_silence(self) -> None:
-        """Nobody knows what was rung in between: forget what a bell would have ended, and compare the numbers."""
+    async def _look_again(self) -> None:
+        """Forget what a bell would have ended, and compare the numbers."""
         self._control(Control("bells_missed"))
-        await self._recheck()
+        await self._recheck.look()
+
+    async def _beat_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        at = loop.time()
+        while True:
+            await asyncio.sleep(BEAT_S)
+            slept, at = loop.time() - at, loop.time()
+            self._recent.turn()
+            self._neighbours.beat(at)
+            if slept > FORGET_S:
+                # We were frozen, and the others have forgotten us: what they announced meanwhile was not rung here.
+                log.warning("hub.was_frozen", seconds=round(slept, 1))
+                await self._try(self._look_again)
 
     async def _recheck_forever(self) -> None:
         while True:
-            await asyncio.sleep(RECHECK_S)
-            started = time.monotonic()
-            try:
-                await self._recheck()
-            except Exception as error:  # noqa: BLE001  (the watch must outlive a database that is away)
-                log.warning("hub.recheck_failed", error=type(error).__name__, after_s=time.monotonic() - started)
+            await asyncio.sleep(RECHECK_S if self.bus.connected else ALONE_S)
+            if self._lanes:
+                await self._try(self._recheck.look)
 
-    async def _recheck(self) -> None:
-        """Compare every local trip with its row, in one query: pub/sub loses what is rung while nobody listens."""
-        trips = self.local_trips()
-        if not trips:
-            return
-        for row in await self._pool().fetch(_NUMBERS, trips):
-            for audience, last in zip(AUDIENCES, (row["seq_driver"], row["seq_customer"]), strict=True):
-                lane = self._lanes.get(row["trip_id"], {}).get(audience)
-                if lane is not None and lane.last < last:
-                    self._gap(row["trip_id"], audience, 0.0)
-
-
-def _channel(trip_id: UUID) -> bytes:
-    return b"tw:trip:" + trip_id.hex.encode()
+    async def _try(self, look: Callable[[], Any]) -> None:
+        started = time.monotonic()
+        try:
+            await look()
+        except Exception as error:  # noqa: BLE001  (the watch must outlive a database that is away)
+            log.warning("hub.recheck_failed", error=type(error).__name__, after_s=time.monotonic() - started)

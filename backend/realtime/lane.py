@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-#: Frames that may wait for an earlier one; beyond that the gap is read from PostgreSQL anyway.
-WAITING = 256
+from backend.realtime.events import Numbered
+
+#: Frames, and bytes of them, that may wait for an earlier one; what is beyond is read from PostgreSQL with the gap.
+WAITING = 64
+WAITING_BYTES = 64 * 1024
+#: Added to a number so that it follows no cursor whatever else is delivered meanwhile.
+_NOWHERE = 2**40
 
 
 class Subscriber(Protocol):
@@ -15,7 +20,11 @@ class Subscriber(Protocol):
     cursor: int
 
     def offer(self, seq: int, frame: bytes) -> None:
-        """Take the frame of event `seq`, in order; must not block. Sets `cursor`."""
+        """Take the frame of event `seq`; must not block. Sets `cursor`.
+
+        In order, unless something cannot be delivered any more: a number that does not follow the cursor says that the
+        client has to resume.
+        """
         ...
 
     def whisper(self, frame: bytes) -> None:
@@ -26,31 +35,63 @@ class Subscriber(Protocol):
 class Lane:
     """Next -> deliver; lower -> drop; higher -> keep, and ask for the gap."""
 
+    __slots__ = ("_bytes", "_highest", "_on_gap", "_waiting", "last", "subscribers")
+
     def __init__(self, last: int, on_gap: Callable[[], None]) -> None:
         self.last = last
         self.subscribers: set[Subscriber] = set()
-        self._waiting: dict[int, bytes] = {}
+        self._waiting: dict[int, bytes] | None = None
+        self._bytes = 0
+        self._highest = 0
         self._on_gap = on_gap
 
     @property
     def has_gap(self) -> bool:
-        """Whether later events wait for an earlier one."""
-        return bool(self._waiting)
+        """Whether a later event than the last one is known of, kept or not."""
+        return self._highest > self.last
 
     def take(self, seq: int, frame: bytes) -> None:
         """An event with number `seq` has arrived, from wherever."""
-        if seq <= self.last:
-            return
-        if seq > self.last + 1:
-            if len(self._waiting) < WAITING:
-                self._waiting[seq] = frame
+        if seq == self.last + 1:
+            self._deliver(seq, frame)
+            if self._waiting:
+                self._go_on(self._waiting)
+        elif seq > self.last:
+            self._keep(seq, frame)
             self._on_gap()
-            return
-        self._deliver(seq, frame)
-        while (next_frame := self._waiting.pop(self.last + 1, None)) is not None:
-            self._deliver(self.last + 1, next_frame)
-        if self._waiting:
-            self._waiting = {number: kept for number, kept in self._waiting.items() if number > self.last}
+
+    def take_rows(self, rows: Sequence[Numbered]) -> None:
+        """What PostgreSQL has after `last`, in order. Its first number is the next one, or what was between is gone.
+
+        Then (a partition disposed of, a database restored) no waiting helps: the sockets are offered what there is, and
+        find that it does not follow.
+        """
+        if rows and rows[0].seq > self.last + 1:
+            self.last = rows[0].seq - 1
+            self._go_on(self._waiting or {})
+        for row in rows:
+            self.take(row.seq, row.frame)
+
+    def break_off(self, last: int) -> None:
+        """The numbers went back to `last`: nobody here can go on from where they are."""
+        self.last, self._highest, self._waiting, self._bytes = last, 0, None, 0
+        for subscriber in tuple(self.subscribers):
+            subscriber.offer(max(subscriber.cursor, last) + _NOWHERE, b"{}")
+
+    def _keep(self, seq: int, frame: bytes) -> None:
+        self._highest = max(self._highest, seq)
+        if self._waiting is None:
+            self._waiting = {}
+        if len(self._waiting) < WAITING and self._bytes + len(frame) <= WAITING_BYTES and seq not in self._waiting:
+            self._waiting[seq] = frame
+            self._bytes += len(frame)
+
+    def _go_on(self, waiting: dict[int, bytes]) -> None:
+        while (frame := waiting.pop(self.last + 1, None)) is not None:
+            self._deliver(self.last + 1, frame)
+        kept = {number: frame for number, frame in waiting.items() if number > self.last}
+        self._waiting = kept or None
+        self._bytes = sum(map(len, kept.values()))
 
     def _deliver(self, seq: int, frame: bytes) -> None:
         self.last = seq

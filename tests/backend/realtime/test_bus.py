@@ -1,4 +1,4 @@
-"""The bell itself, on a real Valkey: it rings, keeps the order, and comes back when its lines are cut."""
+"""The bell itself, on a real Valkey: it rings, keeps the order, and comes back when its line is cut."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from backend.realtime import Bus
 from backend.realtime import bus as buses
+from backend.realtime.line import Address
 from tests.fakes.silence import silent_server
 
 
@@ -19,12 +20,18 @@ class Ear:
     """A bus and what it heard."""
 
     def __init__(self, redis: Redis) -> None:
+        self.common, self.own = b"test:" + uuid4().hex.encode(), b"test:" + uuid4().hex.encode()
         self.heard: list[bytes] = []
-        self.connected: asyncio.Queue[None] = asyncio.Queue()
-        self.bus = Bus(redis, lambda _, payload: self.heard.append(payload), self._again)
+        self.subscribed: asyncio.Queue[None] = asyncio.Queue()
+        self.bus = Bus(redis, (self.common, self.own), self._hear, self._again)
+
+    def _hear(self, _: bytes, payload: bytes) -> None:
+        if payload == b"poison":
+            raise ValueError("unreadable")
+        self.heard.append(payload)
 
     async def _again(self) -> None:
-        self.connected.put_nowait(None)
+        self.subscribed.put_nowait(None)
 
     async def hears(self, payload: bytes, within_s: float = 5.0) -> bool:
         """Whether `payload` arrives in time."""
@@ -47,117 +54,108 @@ async def ear(redis_url: str) -> AsyncGenerator[Ear]:
         await redis.aclose()
 
 
-def channel() -> bytes:
-    return b"test:" + uuid4().hex.encode()
+async def commands_of(redis_url: str) -> dict[str, int]:
+    """How often Valkey was asked for what."""
+    client = Redis.from_url(redis_url)
+    stats = await client.info("commandstats")
+    await client.aclose()
+    return {name.removeprefix("cmdstat_"): values["calls"] for name, values in stats.items()}
 
 
-async def test_a_ring_reaches_another_process_that_listens(redis_url: str) -> None:
+async def test_a_ring_reaches_who_listens_and_not_the_ringer(redis_url: str) -> None:
     async with ear(redis_url) as one, ear(redis_url) as other:
-        where = channel()
-        assert await other.bus.subscribe(where, timeout_s=3)
-        one.bus.publish(where, b"\x00ring\r\n")
+        one.bus.ring((other.own, other.common), b"\x00ring\r\n")
         assert await other.hears(b"\x00ring\r\n")
         assert one.heard == []
 
 
 async def test_rings_keep_their_order(redis_url: str) -> None:
     async with ear(redis_url) as one, ear(redis_url) as other:
-        where = channel()
-        assert await other.bus.subscribe(where, timeout_s=3)
         rings = [b"%d" % number for number in range(600)]
         for ring in rings:
-            one.bus.publish(where, ring)
+            one.bus.ring((other.own,), ring)
         assert await other.hears(rings[-1])
         assert other.heard == rings
 
 
-async def test_a_channel_left_is_not_heard_any_more(redis_url: str) -> None:
-    async with ear(redis_url) as one:
-        left, kept = channel(), channel()
-        assert await one.bus.subscribe(left, timeout_s=3)
-        assert await one.bus.subscribe(kept, timeout_s=3)
-        await one.bus.unsubscribe(left)
-        one.bus.publish(left, b"late")
-        one.bus.publish(kept, b"after it")
-        assert await one.hears(b"after it")
-        assert b"late" not in one.heard
-
-
-async def test_after_every_connection_is_cut_it_listens_and_rings_again(redis_url: str) -> None:
+async def test_what_one_turn_of_the_loop_rings_is_one_write(redis_url: str) -> None:
     async with ear(redis_url) as one, ear(redis_url) as other:
-        where = channel()
-        assert await other.bus.subscribe(where, timeout_s=3)
-        await asyncio.wait_for(other.connected.get(), 5)
+        before = await commands_of(redis_url)
+        for number in range(100):
+            one.bus.ring((other.own, other.common), b"%d" % number)
+        assert await other.hears(b"99")
+        assert (one.bus.writes, one.bus.rung) == (1, 200)
+        after = await commands_of(redis_url)
+        assert after["publish"] - before.get("publish", 0) == 200
+
+
+async def test_after_its_line_is_cut_it_listens_and_rings_again(redis_url: str) -> None:
+    async with ear(redis_url) as one, ear(redis_url) as other:
+        for each in (one, other):
+            await asyncio.wait_for(each.subscribed.get(), 5)
         killer = Redis.from_url(redis_url)
-        for kind in ("normal", "pubsub"):
-            await killer.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        await killer.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         await killer.aclose()
-        await asyncio.wait_for(other.connected.get(), 5)
-        one.bus.publish(where, b"once more")
+        for each in (one, other):
+            await asyncio.wait_for(each.subscribed.get(), 5)
+        one.bus.ring((other.own,), b"once more")
         assert await other.hears(b"once more")
 
 
 async def test_without_valkey_a_ring_neither_waits_nor_fails() -> None:
-    redis = Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=0.1)
+    redis = Redis.from_url("redis://127.0.0.1:1/0")
     deaf = Ear(redis)
     await deaf.bus.start()
-    deaf.bus.publish(b"nowhere", b"ring")
-    assert not await deaf.bus.subscribe(b"nowhere", timeout_s=0.1)
-    assert not deaf.bus.connected
+    deaf.bus.ring((b"nowhere",), b"ring")
+    await asyncio.sleep(0)
+    assert (deaf.bus.connected, deaf.bus.dropped) == (False, 1)
     await deaf.bus.stop()
     await redis.aclose()
 
 
 async def test_a_payload_that_nobody_can_read_does_not_end_the_listening(redis_url: str) -> None:
-    def choke(_: bytes, payload: bytes) -> None:
-        if payload == b"poison":
-            raise ValueError("unreadable")
-        heard.append(payload)
-
-    heard: list[bytes] = []
-    async with ear(redis_url) as one:
-        redis, where = Redis.from_url(redis_url), channel()
-        bus = Bus(redis, choke, one._again)
-        await bus.start()
-        assert await bus.subscribe(where, timeout_s=3)
-        one.bus.publish(where, b"poison")
-        one.bus.publish(where, b"bread")
-        for _ in range(200):
-            if heard:
-                break
-            await asyncio.sleep(0.01)
-        assert heard == [b"bread"]
-        await bus.stop()
-        await redis.aclose()
+    async with ear(redis_url) as one, ear(redis_url) as other:
+        one.bus.ring((other.own,), b"poison")
+        one.bus.ring((other.own,), b"bread")
+        assert await other.hears(b"bread")
+        assert other.heard == [b"bread"]
 
 
 async def test_the_last_rings_of_a_process_that_stops_are_heard(redis_url: str) -> None:
     async with ear(redis_url) as stays:
-        where = channel()
-        assert await stays.bus.subscribe(where, timeout_s=3)
         async with ear(redis_url) as leaves:
-            await asyncio.wait_for(leaves.connected.get(), 5)
             for number in range(1000):
-                leaves.bus.publish(where, b"%d" % number)
+                leaves.bus.ring((stays.own,), b"%d" % number)
         assert await stays.hears(b"999")
 
 
-async def test_the_second_who_subscribes_waits_for_the_same_confirmation(redis_url: str) -> None:
-    async with ear(redis_url) as one:
-        where = channel()
-        assert await asyncio.gather(one.bus.subscribe(where, 3), one.bus.subscribe(where, 3)) == [True, True]
-
-
 async def test_a_valkey_that_takes_connections_and_says_nothing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buses, "SILENCE_S", 0.1)
-    async with silent_server() as (url, connections):
-        redis = Redis.from_url(url)
-        deaf = Ear(redis)
-        await deaf.bus.start()
+    monkeypatch.setattr(buses, "CONNECT_WITHIN_S", 0.1)
+    async with silent_server() as (url, connections), ear(url) as deaf:
         for _ in range(300):
-            if len(connections) > 4:
+            if len(connections) > 3:
                 break
             await asyncio.sleep(0.01)
-        await deaf.bus.stop()
-        await redis.aclose()
-    assert len(connections) > 4
+        assert not deaf.bus.connected
+    assert len(connections) > 3
+
+
+async def test_a_wrong_password_is_an_error_and_not_a_silence(redis_url: str) -> None:
+    async with ear(redis_url.replace("redis://", "redis://nobody:secret@")) as refused:
+        assert not refused.bus.connected
+
+
+@pytest.mark.parametrize(
+    ("url", "where", "words"),
+    [
+        ("redis://cache:7000/3", ("cache", 7000, None, False), b"HELLO$3SETNAMEtripwarden-bell"),
+        ("redis://:pass@cache", ("cache", 6379, None, False), b"HELLO$3AUTH$default$pass$SETNAME$tripwarden-bell"),
+        ("rediss://me:pass@cache", ("cache", 6379, None, True), b"HELLO$3AUTH$me$pass$SETNAME$tripwarden-bell"),
+        ("unix:///run/cache.sock", ("localhost", 6379, "/run/cache.sock", False), b"HELLO$3SETNAMEtripwarden-bell"),
+    ],
+)
+def test_the_address_is_read_from_any_form_of_the_url(url: str, where: tuple[object, ...], words: bytes) -> None:
+    address = Address.of(Redis.from_url(url))
+    assert (address.host, address.port, address.path, address.tls is not None) == where
+    spoken = b"".join(part for part in address.greeting().split(b"\r\n") if part[:1] not in (b"$", b"*"))
+    assert spoken == words.replace(b"$", b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.realtime import Lane
+from backend.realtime import Lane, Numbered
 
 
 class Listener:
@@ -52,3 +52,36 @@ def test_a_listener_that_has_more_already_is_not_told_again() -> None:
     for seq in (4, 5, 6):
         lane.take(seq, str(seq).encode())
     assert listener.heard == [6]
+
+
+def test_what_waits_for_an_earlier_frame_is_bounded_and_the_gap_stays_known() -> None:
+    lane, listener = Lane(0, lambda: None), Listener()
+    lane.subscribers.add(listener)
+    for seq in range(2, 500):
+        lane.take(seq, str(seq).encode())
+    lane.take(1, b"1")
+    assert listener.heard == list(range(1, 66))
+    assert lane.has_gap, "what was not kept is still missed"
+    lane.take_rows([Numbered(seq, str(seq).encode()) for seq in range(1, 500)])
+    assert listener.heard == list(range(1, 500))
+    assert not lane.has_gap
+
+
+def test_rows_that_do_not_follow_are_offered_as_they_are_and_nothing_waits_for_ever() -> None:
+    lane, listener = Lane(3, lambda: None), Listener(cursor=3)
+    lane.subscribers.add(listener)
+    lane.take_rows([Numbered(7, b"7"), Numbered(8, b"8")])
+    assert (listener.heard[0], lane.last) == (7, 8)
+
+
+def test_numbers_that_went_back_reach_every_socket_as_one_that_does_not_follow() -> None:
+    class Strict(Listener):
+        def offer(self, seq: int, frame: bytes) -> None:
+            self.heard.append(seq - self.cursor)
+
+    lane, listener = Lane(9, lambda: None), Strict(cursor=9)
+    lane.subscribers.add(listener)
+    lane.take(12, b"12")
+    lane.break_off(4)
+    assert listener.heard[0] > 1
+    assert (lane.last, lane.has_gap) == (4, False)

@@ -77,6 +77,7 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
             finally:
                 for task in tasks:
                     task.cancel()
+                app.state.sockets.elsewhere.close()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     handlers: dict[Any, Any] = {Exception: respond}

@@ -32,6 +32,7 @@ _BY_CODE = {
     "trip_not_found": Close.NOT_YOURS,
     "auth_timeout": Close.AUTH_TIMEOUT,
     "too_many_sockets": Close.TOO_MANY,
+    "rate_limited": Close.TOO_MANY,
     "invalid_frame": Close.BAD_FRAMES,
     "unknown_event": Close.BAD_FRAMES,
 }

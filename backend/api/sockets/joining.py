@@ -28,6 +28,7 @@ async def sign_in(services: Services, trip_id: UUID, raw: str | bytes) -> tuple[
     if event != "auth":
         raise ProblemError("not_authenticated", "The first frame has to be auth.")
     caller = await _identify(services, trip_id, auth)
+    services.limits.joins.take(caller.id)
     view = await services.views.access_own(services.pool, caller, trip_id)
     standing = await services.standings.check_token(services.pool, caller)
     services.standings.check_suspension(standing)
@@ -101,6 +102,7 @@ async def leave(hall: Hall, seat: Seat) -> None:
     """Give back a seat and tell the other side; safe after a join that failed half-way."""
     caller = seat.caller
     last_here = hall.registry.leave(seat)
+    await hall.registry.elsewhere.leave(caller.id, hall.registry.count(caller.id))
     await hall.services.hub.detach(seat.trip_id, seat.audience, seat.outlet)
     if last_here:
         gone = await hall.presence.leave(seat.trip_id, caller.id)

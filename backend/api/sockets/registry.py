@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from backend.accounts.caller import Caller
+from backend.api.seats import Seats
 from backend.api.sockets.closing import Close
 from backend.api.sockets.line import Exchange
 from backend.api.sockets.outlet import Outlet
@@ -49,6 +50,8 @@ class SocketRegistry:
     def __init__(self, services: Services) -> None:
         self._services = services
         self.exchange = Exchange(services.settings.limit.frame_bytes)
+        #: What the other processes have of each user.
+        self.elsewhere = Seats(services.redis, services.settings.limit.sockets_per_user)
         self._seats: set[Seat] = set()
         self._by_user: dict[UUID, set[Seat]] = {}
         self._by_trip: dict[UUID, set[Seat]] = {}
@@ -58,7 +61,7 @@ class SocketRegistry:
 
     def take(self, seat: Seat) -> None:
         """Seat a socket. Raises `too_many_sockets`."""
-        if len(self._by_user.get(seat.caller.id, ())) >= self._services.settings.limit.sockets_per_user:
+        if self.count(seat.caller.id) >= self._services.settings.limit.sockets_per_user:
             raise ProblemError("too_many_sockets")
         self._seats.add(seat)
         self._by_user.setdefault(seat.caller.id, set()).add(seat)
@@ -73,6 +76,10 @@ class SocketRegistry:
             if not seats[key]:
                 del seats[key]
         return not self.is_here(seat.trip_id, seat.caller.id)
+
+    def count(self, user_id: UUID) -> int:
+        """Sockets of this user in this process."""
+        return len(self._by_user.get(user_id, ()))
 
     def is_here(self, trip_id: UUID, user_id: UUID) -> bool:
         """Whether this user has a socket for this trip in this process."""

@@ -144,6 +144,7 @@ class ChatSession:
         seat = Seat(caller, self.trip_id, self.outlet)
         self._hall.registry.take(seat)
         self._seat = seat
+        await self._hall.registry.elsewhere.enter(caller.id, self._hall.registry.count(caller.id))
         audience = seat.audience
         # Subscribe first, read afterwards: what is published in between is held in the outlet.
         before = await access_last_seq(services.pool, self.trip_id, audience)

@@ -38,6 +38,8 @@ class TokenBuckets:
     buckets are this process's own. `now` is a clock in seconds that only goes forward.
     """
 
+    __slots__ = ("_buckets", "_forget_s", "_low", "_now", "_press", "_quiet", "_remembered", "burst", "rate")
+
     def __init__(
         self,
         rate: float,

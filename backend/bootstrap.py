@@ -32,6 +32,7 @@ from backend.pipeline.judging import Judge
 from backend.pipeline.limits import Limits
 from backend.pipeline.sending import SendPipeline
 from backend.pipeline.services import Services
+from backend.push.fcm import build_pusher
 from backend.realtime import Audience, Control, Hub, Numbered
 from backend.records.expiry import keep_days
 from backend.settings import SettingError, Settings, flat
@@ -100,6 +101,8 @@ async def build(
             await services.limits.shared.close()
             await services.hub.stop()
             services.notifier.close()
+            if services.pusher is not None:
+                await services.pusher.close()
     finally:
         await db.close()
         await redis.aclose()
@@ -148,6 +151,7 @@ def assemble(
             max_chars=settings.chat.content_max_chars,
         ),
         notifier=build_notifier(settings),
+        pusher=build_pusher(settings.push),
     )
 
 

@@ -12,6 +12,7 @@ import backend.audit.models
 import backend.escalation.models
 import backend.keys.models
 import backend.messages.models
+import backend.push.models
 import backend.reviews.models
 import backend.trips.models
 import retention.models
@@ -24,6 +25,7 @@ MODULES: tuple[ModuleType, ...] = (
     backend.escalation.models,
     backend.keys.models,
     backend.messages.models,
+    backend.push.models,
     backend.reviews.models,
     backend.trips.models,
     retention.models,

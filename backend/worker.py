@@ -18,6 +18,7 @@ from backend.bootstrap import build, build_broker
 from backend.clock import Clock
 from backend.escalation import jobs as escalation_jobs
 from backend.pipeline.services import Services
+from backend.push import jobs as push_jobs
 from backend.records import jobs as records_jobs
 from backend.settings import SettingError, Settings
 
@@ -81,6 +82,7 @@ def build_worker(settings: Settings, *, producer: str = "worker", clock: Clock |
     inside = ServicesInLoop(settings, producer, clock)
     broker.add_middleware(inside)
     escalation_jobs.declare_actors(broker, inside.services)
+    push_jobs.declare_actors(broker, inside.services)
     records_jobs.declare_actors(broker, inside.services)
     return Worker(broker, worker_threads=THREADS)
 

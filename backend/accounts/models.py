@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import LargeBinary, Text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db import Base, utc_column
@@ -23,7 +21,6 @@ class AppUser(Base):
     locale: Mapped[str] = mapped_column(Text, default="en")
     rating: Mapped[float | None]
     phone_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    devices: Mapped[list[Any]] = mapped_column(JSONB, default=list)
     emergency_contacts_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     suspended_until: Mapped[datetime | None] = utc_column()
     tokens_valid_from: Mapped[datetime | None] = utc_column()

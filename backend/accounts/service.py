@@ -42,7 +42,6 @@ class UserProfile(msgspec.Struct, kw_only=True):
     locale: str | None = None
     phone: str | None = None
     rating: float | None = None
-    devices: list[Any] | None = None
     emergency_contacts: list[Any] | None = None
 
 
@@ -50,7 +49,7 @@ async def save_user(session: AsyncSession, keyring: Keyring, clock: Clock, user_
     """Create or change a person. Telephone numbers and contacts are sealed before they reach a row."""
     sealer = keyring.sealer("contact")
     values: dict[str, Any] = {"updated_at": clock.now()}
-    for name in ("name", "locale", "rating", "devices"):
+    for name in ("name", "locale", "rating"):
         if getattr(profile, name) is not None:
             values[name] = getattr(profile, name)
     if profile.phone is not None:
@@ -59,7 +58,7 @@ async def save_user(session: AsyncSession, keyring: Keyring, clock: Clock, user_
         values["emergency_contacts_sealed"] = sealer.seal(
             msgspec.json.encode(profile.emergency_contacts), user_id.bytes
         )
-    fresh: dict[str, Any] = {"name": "", "locale": "en", "devices": [], **values, "id": user_id}
+    fresh: dict[str, Any] = {"name": "", "locale": "en", **values, "id": user_id}
     await session.execute(insert(AppUser).values(fresh).on_conflict_do_update(index_elements=["id"], set_=values))
 
 
@@ -67,7 +66,7 @@ async def suspend_user(session: AsyncSession, clock: Clock, user_id: UUID, until
     """Close chat to a person until `until`; None ends a suspension."""
     await session.execute(
         insert(AppUser)
-        .values(id=user_id, name="", locale="en", devices=[], suspended_until=until, updated_at=clock.now())
+        .values(id=user_id, name="", locale="en", suspended_until=until, updated_at=clock.now())
         .on_conflict_do_update(index_elements=["id"], set_={"suspended_until": until})
     )
 
@@ -77,7 +76,7 @@ async def revoke_tokens(session: AsyncSession, clock: Clock, user_id: UUID) -> d
     now = clock.now()
     await session.execute(
         insert(AppUser)
-        .values(id=user_id, name="", locale="en", devices=[], tokens_valid_from=now, updated_at=now)
+        .values(id=user_id, name="", locale="en", tokens_valid_from=now, updated_at=now)
         .on_conflict_do_update(index_elements=["id"], set_={"tokens_valid_from": now})
     )
     return now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,12 +17,15 @@ from backend.api.guards import service_only
 from backend.clock import rfc3339
 from backend.pipeline.services import Services
 from backend.pipeline.travelling import save_trip, set_trip_status
+from backend.push.service import MAX_DEVICES, Device, save_devices
 from backend.trips.models import Trip
 from backend.trips.service import Person, TripFacts
 
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 Locale = Annotated[str, msgspec.Meta(max_length=20)]
 Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9][0-9]{5,14}$")]
+#: FCM says nothing of its form, but it travels in JSON and has no blanks.
+RegistrationToken = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{8,4096}$")]
 Rating = Annotated[float, msgspec.Meta(ge=0, le=5)]
 Short = Annotated[str, msgspec.Meta(max_length=100)]
 #: Anything the platform calls a place; stored as it is, at most this large.
@@ -95,6 +98,14 @@ class ContactBody(msgspec.Struct, rename="camel", kw_only=True):
     consent: bool = False
 
 
+class DeviceBody(msgspec.Struct, rename="camel", kw_only=True):
+    """A phone or browser with the app: its FCM registration token."""
+
+    token: RegistrationToken
+    platform: Literal["android", "ios", "web"]
+    locale: Locale | None = None
+
+
 class UserBody(msgspec.Struct, rename="camel", kw_only=True):
     """A person."""
 
@@ -102,7 +113,7 @@ class UserBody(msgspec.Struct, rename="camel", kw_only=True):
     locale: Locale | None = None
     phone: Phone | None = None
     rating: Rating | None = None
-    devices: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=20)] | None = None
+    devices: Annotated[list[DeviceBody], msgspec.Meta(max_length=MAX_DEVICES)] | None = None
     emergency_contacts: Annotated[list[ContactBody], msgspec.Meta(max_length=10)] | None = None
 
 
@@ -178,18 +189,20 @@ async def post_location(
 
 @put("/users/{user_id:uuid}", guards=[service_only], status_code=204)
 async def put_user(services: NamedDependency[Services], user_id: FromPath[UUID], data: JSONBody[UserBody]) -> None:
-    """Create or change a person."""
+    """Create or change a person. `devices` are replaced whole: none erases them."""
     contacts = data.emergency_contacts
     profile = UserProfile(
         name=data.name,
         locale=data.locale,
         phone=data.phone,
         rating=data.rating,
-        devices=data.devices,
         emergency_contacts=None if contacts is None else [msgspec.to_builtins(contact) for contact in contacts],
     )
     async with services.db.session() as session:
         await save_user(session, services.keyring, services.clock, user_id, profile)
+        if data.devices is not None:
+            devices = [Device(token=one.token, platform=one.platform, locale=one.locale) for one in data.devices]
+            await save_devices(session, services.keyring, services.clock, user_id, devices)
         await session.commit()
     services.hub.control("user_changed", user_id=user_id)
 

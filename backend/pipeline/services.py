@@ -20,6 +20,7 @@ from backend.messages.views import TripViews
 from backend.notification import Notifier
 from backend.pipeline.limits import Limits
 from backend.pipeline.sending import SendPipeline
+from backend.push.interface import Pusher
 from backend.realtime import Hub
 from backend.settings import Settings
 from backend.trips.service import TripWriter
@@ -48,6 +49,7 @@ class Services:
     limits: Limits
     sender: SendPipeline
     notifier: Notifier
+    pusher: Pusher | None = None
 
     @property
     def pool(self) -> Any:

@@ -139,6 +139,23 @@ class TwilioSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PushSettings:
+    """Push through Firebase Cloud Messaging. Without a credentials file nothing is pushed."""
+
+    credentials_file: str = text("", "JSON key file of the service account of a Firebase project; unset: no push.")
+    api_base: str = setting(
+        "", as_url("http", "https"), "http://127.0.0.1:9100/fcm", "Where the FCM API is, if not at Google."
+    )
+    token_url: str = setting(
+        "",
+        as_url("http", "https"),
+        "http://127.0.0.1:9100/fcm/token",
+        "Where access tokens come from; default: the `token_uri` of the credentials file.",
+    )
+    ttl_s: int = count(600, 10, 86_400, "Nobody wants to hear of a message so long after it was sent.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConsoleSettings:
     """The console's process."""
 
@@ -196,6 +213,7 @@ class Settings:
     chat: ChatSettings = field(default_factory=ChatSettings)
     limit: LimitSettings = field(default_factory=LimitSettings)
     twilio: TwilioSettings = field(default_factory=TwilioSettings)
+    push: PushSettings = field(default_factory=PushSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     moderation: ModerationSettings = field(default_factory=ModerationSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -56,6 +56,8 @@ class TripChat(Base):
     closes_at: Mapped[datetime | None] = utc_column()
     driver_muted_until: Mapped[datetime | None] = utc_column()
     customer_muted_until: Mapped[datetime | None] = utc_column()
+    #: Until when a chat that nobody closes is looked at for pushes; set by the database.
+    push_until: Mapped[datetime] = utc_column(server_default=text("now() + interval '48 hours'"))
     seq_driver: Mapped[int] = mapped_column(BigInteger, default=0)
     seq_customer: Mapped[int] = mapped_column(BigInteger, default=0)
     seq_staff: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -14,6 +14,7 @@ from typing import Any
 from backend.clock import rfc3339
 from backend.notification.simulator.callbacks import CallbackRule, Webhooks
 from backend.notification.simulator.faults import FaultList
+from backend.notification.simulator.fcm import Firebase, FirebaseConfig
 from backend.notification.simulator.people import COMPANY_NUMBER, DEFAULT_PEOPLE, Person, stranger
 from backend.notification.simulator.resources import CALL_OVER, Call, Message
 
@@ -34,6 +35,8 @@ class SimulatorConfig:
     seed: int = 7
     calls_per_s: float = 1.0
     people: tuple[Person, ...] = field(default=DEFAULT_PEOPLE)
+    #: The Firebase project beside the telephones; None: there is none.
+    firebase: FirebaseConfig | None = None
 
 
 def new_sid(prefix: str) -> str:
@@ -49,6 +52,7 @@ class Exchange:
         self.sms_url = config.sms_url
         self.webhooks = Webhooks(config.auth_token)
         self.faults = FaultList()
+        self.firebase = Firebase(config.firebase) if config.firebase is not None else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._bucket = asyncio.Lock()
         self.reset()
@@ -64,6 +68,8 @@ class Exchange:
         self.calls: dict[str, Call] = {}
         self.heard: dict[str, deque[dict[str, str]]] = {}
         self.faults.clear()
+        if self.firebase is not None:
+            self.firebase.reset()
         self.webhooks.rule = CallbackRule()
         self._next_call_at = 0.0
 

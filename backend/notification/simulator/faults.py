@@ -1,4 +1,4 @@
-"""Troubles between us and Twilio, on order: each spoils the next requests that it fits, then is used up."""
+"""Troubles between us and Twilio or Firebase, on order: each spoils the next requests that it fits, then is used up."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `error`: Twilio's error `code` as JSON with `status`; `html`: a gateway's page with `status`; `hang`: takes the
     request and never answers; `reset`: resets the connection; `cut`: an answer that breaks off; `empty`: `201 {}`;
     `slow`: answers after `seconds` (real ones). With `after` the request takes effect all the same, only its answer
-    is spoilt: the caller cannot know. Fits by resource, method and (for creations) by the number in `To`.
+    is spoilt: the caller cannot know. Fits by resource, method and (for creations) by the number in `To`, of a push by
+    its registration token; an `error` of a push is FCM's `word` for it.
     """
 
     kind: Literal["error", "html", "hang", "reset", "cut", "empty", "slow"]
-    resource: Literal["messages", "calls", "any"] = "any"
+    resource: Literal["messages", "calls", "push", "push_token", "any"] = "any"
     method: Literal["POST", "GET", "any"] = "POST"
     to: str = ""
     code: int = 0
+    word: str = "UNAVAILABLE"
     status: int = 500
     retry_after_s: int | None = None
     seconds: float = 60.0

@@ -12,6 +12,7 @@ import uvicorn
 from backend import settings as all_settings
 from backend.notification.simulator.app import create_app
 from backend.notification.simulator.exchange import SimulatorConfig
+from backend.notification.simulator.fcm import read_account
 from backend.notification.simulator.people import COMPANY_NUMBER, DEFAULT_PEOPLE, Person
 from backend.notification.simulator.spoiling import Connections, Spoiling, protocol_for
 
@@ -60,6 +61,7 @@ def configure(options: argparse.Namespace, settings: all_settings.Settings) -> S
         speed=options.speed,
         seed=options.seed,
         people=people,
+        firebase=read_account(Path(settings.push.credentials_file)) if settings.push.credentials_file else None,
     )
 
 

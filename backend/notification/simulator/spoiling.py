@@ -14,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from backend.notification.simulator.exchange import Exchange
 from backend.notification.simulator.faults import Fault
+from backend.notification.simulator.fcm import GoogleError
+from backend.notification.simulator.fcm.account import PATH
 from backend.notification.simulator.problems import TwilioError
 
 #: A fault that "never" answers still lets go of its connection one day.
@@ -46,13 +48,12 @@ class Spoiling:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
-        if scope["type"] != "http" or not path.startswith(_API):
+        resource = resource_of(path)
+        if resource is None:
             await self._app(scope, receive, send)
             return
         body = await _whole_body(receive)
-        to = parse_qs(body.decode("utf-8", "replace")).get("To", [""])[0]
-        resource = "calls" if "/Calls" in path else "messages"
-        fault = self._exchange.faults.take(resource, scope["method"], to)
+        fault = self._exchange.faults.take(resource, cast("Any", scope)["method"], _to(resource, body))
         again = _replay(body, receive)
         if fault is None:
             await self._app(scope, again, send)
@@ -60,9 +61,9 @@ class Spoiling:
         answer: list[Message] = []
         if fault.after or fault.kind == "slow":
             await self._app(scope, again, _keeping(answer))
-        await self._strike(fault, scope, answer, send)
+        await self._strike(fault, resource, scope, answer, send)
 
-    async def _strike(self, fault: Fault, scope: Scope, answer: list[Message], send: Send) -> None:
+    async def _strike(self, fault: Fault, resource: str, scope: Scope, answer: list[Message], send: Send) -> None:
         match fault.kind:
             case "hang":
                 await asyncio.sleep(NEVER_S)
@@ -79,7 +80,7 @@ class Spoiling:
             case "html":
                 await _answer(send, fault.status, _PAGE, kind=b"text/html", retry_after_s=fault.retry_after_s)
             case "error":
-                error = TwilioError(fault.code, status=fault.status if fault.status != 500 else None)
+                error = _error(fault, resource)
                 body = msgspec.json.encode(error.body())
                 await _answer(send, error.status, body, retry_after_s=fault.retry_after_s)
 
@@ -91,6 +92,31 @@ class Spoiling:
         # SO_LINGER of zero seconds makes close() send RST instead of FIN.
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
+
+
+def resource_of(path: str) -> str | None:
+    """What a request is about; None: nothing that a fault could spoil."""
+    if path.startswith(_API):
+        return "calls" if "/Calls" in path else "messages"
+    if path.startswith(PATH + "/"):
+        return "push_token" if path == PATH + "/token" else "push"
+    return None
+
+
+def _to(resource: str, body: bytes) -> str:
+    """The number that a creation goes to, or the registration token of a push."""
+    if resource != "push":
+        return parse_qs(body.decode("utf-8", "replace")).get("To", [""])[0]
+    try:
+        return str(msgspec.json.decode(body)["message"]["token"])
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        return ""
+
+
+def _error(fault: Fault, resource: str) -> TwilioError | GoogleError:
+    if resource.startswith("push"):
+        return GoogleError(fault.word)
+    return TwilioError(fault.code, status=fault.status if fault.status != 500 else None)
 
 
 async def _whole_body(receive: Receive) -> bytes:

@@ -96,7 +96,11 @@ async def build(
         try:
             async with kept_closed(db, clock, services.audit):
                 await _note_start(services)
-                yield services
+                try:
+                    yield services
+                finally:
+                    # First of all: what was begun is stored and told while everything that this needs is still there.
+                    await services.sender.stop()
         finally:
             await services.limits.shared.close()
             await services.hub.stop()

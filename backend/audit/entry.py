@@ -44,9 +44,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             whole["staff_id"] = str(self.staff_id)
         return whole
 
-    def key_subject(self, private: dict[str, Json]) -> str:
-        """Under whose audit key `private`, the private part, is sealed."""
-        return self.subject or str(private.get("person_id") or private.get("trip_id") or SYSTEM)
+    def key_subject(self) -> str:
+        """Under whose audit key the private part is sealed."""
+        private = self.private
+        return self.subject or str(
+            self.person_id or private.get("person_id") or self.trip_id or private.get("trip_id") or SYSTEM
+        )
 
 
 @lru_cache(maxsize=1024)

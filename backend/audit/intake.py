@@ -109,6 +109,16 @@ class AuditLog:
         Call it before a connection is taken: the first entry of a subject in a month makes its key.
         Raises `ValueError` like `append`; nothing is counted then.
         """
+        while (prepared := self.prepare_kept(entry)) is None:
+            await self.warm(entry.key_subject())
+        return prepared
+
+    async def warm(self, subject: str) -> None:
+        """Have the key of `subject` at hand, so that `prepare_kept` finds it."""
+        await self.keys.ensure(subject, self._clock.now())
+
+    def prepare_kept(self, entry: Entry) -> Prepared | None:
+        """`prepare` without waiting: None, and nothing counted, when the key of the subject is not at hand."""
         moment = self._clock.now()
         check_code(entry.event)
         check_code(entry.outcome)
@@ -119,8 +129,9 @@ class AuditLog:
         part = canonical(private)
         if len(part) > MAX_PRIVATE_BYTES:
             raise ValueError(f"the private part of {entry.event} is larger than {MAX_PRIVATE_BYTES} bytes")
-        subject = entry.key_subject(private)
-        key = self.keys.kept(subject, moment) or await self.keys.ensure(subject, moment)
+        key = self.keys.kept(entry.key_subject(), moment)
+        if key is None:
+            return None
         salt = os.urandom(SALT_BYTES)
         commitment = commit(salt, part)
         return self._numbered(entry, moment, counts, commitment, self._sealed(entry, key, salt + part, commitment))

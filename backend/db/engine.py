@@ -14,6 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from backend.settings import DatabaseSettings
 
+CONNECT_WITHIN_S = 5.0
+#: A send lane waits so long for a row that somebody else keeps; then that trip waits aside and the lane goes on.
+LOCK_TIMEOUT_MS = 40
+
 
 def sqlalchemy_url(url: str) -> str:
     """The same database, named the way SQLAlchemy names an asyncpg driver."""
@@ -70,6 +74,22 @@ class Database:
                     "application_name": "tripwarden-send",
                 },
             )
+
+    async def connect_lane(self) -> Any:
+        """A connection of the caller's own (`asyncpg.Connection`), for a send lane; the caller ends it.
+
+        It waits `LOCK_TIMEOUT_MS` for a row and no longer. Raises what asyncpg raises when there is no PostgreSQL.
+        """
+        driver: Any = asyncpg
+        return await driver.connect(
+            self._settings.url,
+            timeout=CONNECT_WITHIN_S,
+            server_settings={
+                "statement_timeout": str(self._settings.statement_timeout_ms),
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
+                "application_name": "tripwarden-lane",
+            },
+        )
 
     async def close(self) -> None:
         """Close both; waits for what is running."""

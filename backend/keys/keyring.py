@@ -87,6 +87,10 @@ class Keyring:
         self._keep_after_commit(session, (trip_id, sender_id), key)
         return key
 
+    def kept(self, trip_id: UUID, sender_id: UUID) -> DataKey | None:
+        """The key of one sender's words if it is at hand; never waits."""
+        return self._kept.get((trip_id, sender_id))
+
     async def get(self, trip_id: UUID, sender_id: UUID, session: AsyncSession | None = None) -> DataKey:
         """The key of one sender's words. Raises `KeyDestroyed` when there is none (any more).
 

@@ -53,18 +53,27 @@ class TemplateBook:
 
     async def access_texts(self, pool: Any, key: str, role: str, locales: tuple[str, str]) -> tuple[str, str]:
         """The text of a template in each of two locales (sender's, reader's). Raises `template_unknown`."""
-        texts = (await self._book(pool)).get(key)
-        if not texts or next(iter(texts.values())).audience not in (role, "both"):
-            raise ProblemError("template_unknown")
-        found = [
-            texts.get(language_of(locale)) or texts.get(DEFAULT) or next(iter(texts.values())) for locale in locales
-        ]
-        return found[0].message_text, found[1].message_text
+        return _texts(await self._book(pool), key, role, locales)
+
+    def kept_texts(self, key: str, role: str, locales: tuple[str, str]) -> tuple[str, str] | None:
+        """`access_texts` from memory alone: None when the templates have to be read first."""
+        return _texts(self._by_key, key, role, locales) if self._is_fresh() else None
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._read_at <= FRESH_S
 
     async def _book(self, pool: Any) -> dict[str, dict[str, Template]]:
-        if time.monotonic() - self._read_at > FRESH_S:
+        if not self._is_fresh():
             book: dict[str, dict[str, Template]] = {}
             for row in await pool.fetch(_PUBLISHED):
                 book.setdefault(row["template_key"], {})[row["language_code"]] = Template(*row)
             self._by_key, self._read_at = book, time.monotonic()
         return self._by_key
+
+
+def _texts(book: dict[str, dict[str, Template]], key: str, role: str, locales: tuple[str, str]) -> tuple[str, str]:
+    texts = book.get(key)
+    if not texts or next(iter(texts.values())).audience not in (role, "both"):
+        raise ProblemError("template_unknown")
+    found = [texts.get(language_of(locale)) or texts.get(DEFAULT) or next(iter(texts.values())) for locale in locales]
+    return found[0].message_text, found[1].message_text

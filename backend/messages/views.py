@@ -9,7 +9,7 @@ from uuid import UUID
 
 from backend.accounts.caller import Caller
 from backend.errors import ProblemError
-from backend.trips.access import TripView, access_view, check_participant
+from backend.trips.access import TripView, access_view, check_participant, is_participant
 
 #: For a send, which decides in the database once more.
 FRESH_S = 30.0
@@ -76,6 +76,13 @@ class TripViews:
                 trips.discard(trip_id)
                 if not trips:
                     del self._of_user[user_id]
+
+    def access_kept(self, caller: Caller, trip_id: UUID, *, fresh_s: float = FRESH_S) -> TripView | None:
+        """`access_own` from memory alone: None when the trip has to be read first, or would be refused."""
+        known = self._known.get(trip_id)
+        if known is None or time.monotonic() - known[0] >= fresh_s or not is_participant(known[1], caller):
+            return None
+        return known[1]
 
     async def access_own(self, pool: Any, caller: Caller, trip_id: UUID, *, fresh_s: float = READ_FRESH_S) -> TripView:
         """The trip, if the caller takes part in it. Raises `trip_not_found`, the same for foreign and unknown ones."""

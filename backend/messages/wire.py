@@ -63,7 +63,9 @@ class Opened(NamedTuple):
 
     def seq_for(self, audience: str) -> int | None:
         """The number under which an audience first saw it."""
-        return {"driver": self.seq_driver, "customer": self.seq_customer, "staff": self.seq_staff}[audience]
+        if audience == "driver":
+            return self.seq_driver
+        return self.seq_customer if audience == "customer" else self.seq_staff
 
     def content_for(self, audience: str) -> str | None:
         """What an audience reads. Staff reads what was written, also when it was removed."""
@@ -107,6 +109,11 @@ def flat(message: Opened, audience: str, view: TripView, marks: Marks, *, seq: i
 def frame(event: str, data: Any) -> bytes:
     """`{"event": ..., "data": ...}` in UTF-8."""
     return encode({"event": event, "data": data})
+
+
+def new_frame(body: bytes) -> bytes:
+    """The frame of a new message around its object, which is encoded already."""
+    return b'{"event":"new-message","data":' + body + b"}"
 
 
 def message_frame(kind: str, message: Opened, audience: Audience, view: TripView, marks: Marks, seq: int) -> Numbered:

@@ -1,41 +1,47 @@
-"""THE way of a message: access -> judge -> store -> audit -> case -> commit -> publish."""
+"""THE way of a message: access -> judge -> store -> audit -> case -> commit -> publish.
+
+Everything up to the store happens at once where the trip, the keys and the templates are at hand, without a task and
+without waiting. Where something has to be read first, one task a sender and trip reads it and goes on in order.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from backend.accounts.caller import Caller
-from backend.audit import AuditLog, Entry, Prepared
+from backend.audit import AuditLog
 from backend.clock import Clock
 from backend.db import Database, new_id
 from backend.errors import ProblemError
 from backend.keys import Keyring
 from backend.messages.access import access_message
+from backend.messages.lanes import SendLanes
 from backend.messages.receipts import Marks, access_marks
-from backend.messages.sending import Draft, Sent, arguments, send_in_session, send_plain
+from backend.messages.sending import Draft, Sent, arguments
 from backend.messages.templates import TemplateBook
 from backend.messages.views import FRESH_S, TripViews
-from backend.messages.wire import Message, Opened, flat, message_frame
+from backend.messages.wire import Message, Opened, encode, flat, new_frame
+from backend.pipeline.content import check_content
 from backend.pipeline.judging import Judge, Ruling
 from backend.pipeline.limits import TokenBuckets
-from backend.realtime import AUDIENCES, ChatEvent, Hub
-from backend.reviews.service import open_case
-from backend.reviews.severity import CaseKind, Severity
+from backend.pipeline.storing import Parcel, Store, accepted_entry
+from backend.realtime import ChatEvent, Hub, Numbered
 from backend.trips.access import TripView
 
-#: C0 and C1 control characters except tab, line feed and carriage return: no keyboard makes them, terminals obey them.
-_CONTROL = {*range(0x20), *range(0x7F, 0xA0)} - {0x09, 0x0A, 0x0D}
-#: What leaves no trace on a screen: spaces, zero-width and joining marks, direction marks, blank letters.
-_UNSEEN = "".join(map(chr, (
-    *range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0xAD, 0x034F, 0x115F, 0x1160, 0x1680, 0x180E, *range(0x2000, 0x2010),
-    *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x2800, 0x3000, 0x3164, 0xFE0E, 0xFE0F, 0xFEFF, 0xFFA0,
-)))  # fmt: skip
+log = structlog.get_logger("sending")
+
+#: Messages of one process that may wait for a trip or a key to be read.
+COLD = 2_000
+#: What is read once may be forgotten while the next thing is read; more often than this it is somebody's fault.
+WARMINGS = 5
+_FRESH = Marks()
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,14 +54,26 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivered(NamedTuple):
-    """The message as its sender sees it, and whether it had been sent before."""
+    """The message as its sender sees it, and whether it had been sent before; `body`: its JSON, where it is at hand."""
 
     message: Message
     repeated: bool
+    body: bytes | None = None
 
 
-#: Hears how a send ended. Called once, on the loop; must not raise.
+#: Hears how a send ended. Called once, on the loop, never before `submit` has returned.
 Done = Callable[[Delivered | BaseException], None]
+
+
+class _Sending:
+    """One message on its way to the store."""
+
+    __slots__ = ("admitted", "caller", "done", "outgoing", "peer_sees", "trip_id")
+
+    def __init__(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, done: Done, peer_sees: bool) -> None:
+        self.caller, self.trip_id, self.outgoing = caller, trip_id, outgoing
+        self.done, self.peer_sees = done, peer_sees
+        self.admitted = False
 
 
 class SendPipeline:
@@ -75,19 +93,23 @@ class SendPipeline:
         limits: TokenBuckets,
         trip_limits: TokenBuckets,
         max_chars: int,
+        lanes: int = 1,
     ) -> None:
         self._db, self._keyring, self._audit, self._hub, self._clock = db, keyring, audit, hub, clock
         self._judge, self._views, self._templates = judge, views, templates
         self._limits, self._trip_limits, self._max_chars = limits, trip_limits, max_chars
+        self._store = Store(db, audit, clock, SendLanes(db.connect_lane, lambda: db.pool, lanes=lanes))
+        self._cold: dict[tuple[UUID, UUID], deque[_Sending]] = {}
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         #: Messages by what became of them, since this process started.
         self.counts: Counter[str] = Counter()
-        self._working: set[asyncio.Task[Delivered]] = set()
 
     async def send(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, *, peer_sees: bool = True) -> Delivered:
         """Send one message; durable, and told to both sides, when it returns.
 
         `peer_sees=False` keeps an allowed message from the other side (a covert call for help). Raises ProblemError:
-        `rate_limited`, `content_*`, `trip_not_found`, `message_rejected` and what `chat_send` refuses.
+        `rate_limited`, `content_*`, `trip_not_found`, `message_rejected`, `unavailable` and what `chat_send` refuses.
         """
         answer: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
         self.submit(caller, trip_id, outgoing, lambda result: _settle(answer, result), peer_sees=peer_sees)
@@ -97,159 +119,167 @@ class SendPipeline:
         """Send one message and say how it ended: `done` is called once, on the loop, after commit and announcement.
 
         Never waits and never raises. What was begun is finished even if nobody waits for it any more: a commit that
-        nobody tells of is a lost message.
+        nobody tells of is a lost message. Messages of one sender in one trip keep their order.
         """
-        work = asyncio.get_running_loop().create_task(self._send(caller, trip_id, outgoing, peer_sees))
-        self._working.add(work)
+        sending = _Sending(caller, trip_id, outgoing, done, peer_sees)
+        try:
+            self._limits.take(caller.id)
+            if (trip_id, caller.id) in self._cold or not self._go(sending):
+                self._wait(sending)
+        except Exception as error:  # noqa: BLE001  (whatever it is, its sender hears of it)
+            asyncio.get_running_loop().call_soon(done, error)
 
-        def tell(finished: asyncio.Task[Delivered]) -> None:
-            self._working.discard(finished)
-            if finished.cancelled():
-                done(ProblemError("unavailable"))
-            else:
-                done(finished.exception() or finished.result())
+    async def stop(self) -> None:
+        """Finish what was begun: what waits is stored and told. Call it before the hub and the database are closed."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        await self._store.stop()
+        # Whoever was answered by the store may have had a repeat to look up.
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
-        work.add_done_callback(tell)
+    # -- up to the store -------------------------------------------------------------------------------------------
 
-    async def _send(self, caller: Caller, trip_id: UUID, outgoing: Outgoing, peer_sees: bool) -> Delivered:
-        self._limits.take(caller.id)
-        view = await self._views.access_own(self._db.pool, caller, trip_id, fresh_s=FRESH_S)
-        # Not before access is known: a stranger must not use up the share of somebody else's trip.
-        self._trip_limits.take(trip_id)
-        text, reader_text = await self._texts(caller, view, outgoing)
-        now = self._clock.now()
-        ruling = self._judge.judge(
-            text,
-            view.locale_of(caller.role),
-            view,
-            caller.id,
-            caller.role,
-            now.timestamp(),
-            outgoing.template_key is not None,
-        )
-        draft = Draft(
-            id=new_id(),
-            client_message_id=outgoing.client_message_id,
-            message_type="quick" if outgoing.template_key else "text",
-            text=text,
-            reader_text=ruling.reader_text if ruling.reader_text is not None else reader_text,
-            template_key=outgoing.template_key,
-            reply_to=outgoing.reply_to,
-            status=ruling.status,
-            reason=ruling.reason,
-            peer_sees=ruling.peer_sees and peer_sees,
-            judged=ruling.judged,
-            at=now,
-        )
-        return await self._store_and_tell(caller, view, draft, ruling)
+    def _go(self, sending: _Sending) -> bool:
+        """Everything up to the store; False, with nothing done, where something has to be read first."""
+        caller, outgoing = sending.caller, sending.outgoing
+        view = self._views.access_kept(caller, sending.trip_id, fresh_s=FRESH_S)
+        key = self._keyring.kept(sending.trip_id, caller.id)
+        if view is None or key is None:
+            return False
+        texts = self._kept_texts(caller, view, outgoing)
+        if texts is None:
+            return False
+        if not sending.admitted:
+            # Not before access is known: a stranger must not use up the share of somebody else's trip.
+            self._trip_limits.take(sending.trip_id)
+            sending.admitted = True
+        draft, ruling = self._judged(caller, view, outgoing, texts, sending.peer_sees)
+        prepared = self._audit.prepare_kept(accepted_entry(caller, view, draft))
+        if prepared is None:
+            return False
+        parcel = Parcel(caller, view, draft, ruling, prepared, arguments(view, caller, key, draft, prepared))
+        self._store.submit(parcel, lambda sent: self._stored(parcel, sending.done, sent))
+        return True
 
-    async def _texts(self, caller: Caller, view: TripView, outgoing: Outgoing) -> tuple[str, str | None]:
+    def _kept_texts(self, caller: Caller, view: TripView, outgoing: Outgoing) -> tuple[str, str | None] | None:
+        """(own text, reader's text where it differs)."""
         if outgoing.template_key is None:
             check_content(outgoing.content, self._max_chars)
             return outgoing.content, None
-        peer = "customer" if caller.role == "driver" else "driver"
-        locales = (view.locale_of(caller.role), view.locale_of(peer))
-        own, theirs = await self._templates.access_texts(self._db.pool, outgoing.template_key, caller.role, locales)
-        return own, theirs if theirs != own else None
+        texts = self._templates.kept_texts(outgoing.template_key, caller.role, _locales(caller, view))
+        return texts if texts is None or texts[0] != texts[1] else (texts[0], None)
 
-    async def _store_and_tell(self, caller: Caller, view: TripView, draft: Draft, ruling: Ruling) -> Delivered:
-        key = await self._keyring.get(view.trip_id, caller.id)
-        prepared = await self._audit.prepare(
-            Entry(
-                event="message.accepted" if draft.status != "rejected" else "message.rejected",
-                outcome=draft.status,
-                policy=ruling.judged.policy,
-                trip_id=view.trip_id,
-                person_id=caller.id,
-                private={"message_id": str(draft.id)},
-            )
+    def _judged(
+        self, caller: Caller, view: TripView, outgoing: Outgoing, texts: tuple[str, str | None], peer_sees: bool
+    ) -> tuple[Draft, Ruling]:
+        now, template = self._clock.now(), outgoing.template_key is not None
+        ruling = self._judge.judge(
+            texts[0], view.locale_of(caller.role), view, caller.id, caller.role, now.timestamp(), template
         )
-        values = arguments(view, caller, key, draft, prepared)
-        sent = await self._store(caller, view, draft, ruling, values, prepared)
-        if sent.code == "repeat":
-            return await self._repeated(caller, view, cast("UUID", sent.earlier_id), draft)
-        if sent.code != "ok":
-            self._views.forget(view.trip_id)
-            raise ProblemError(sent.code)
+        draft = Draft(
+            new_id(), outgoing.client_message_id, "quick" if template else "text", texts[0],
+            ruling.reader_text if ruling.reader_text is not None else texts[1],
+            outgoing.template_key, outgoing.reply_to, ruling.status, ruling.reason,
+            ruling.peer_sees and peer_sees, ruling.judged, now,
+        )  # fmt: skip
+        return draft, ruling
+
+    # -- where something has to be read first ----------------------------------------------------------------------
+
+    def _wait(self, sending: _Sending) -> None:
+        if self._waiting >= COLD:
+            raise ProblemError("unavailable", "Too many messages wait; try again.", retry_after_s=1.0)
+        self._waiting += 1
+        owner = (sending.trip_id, sending.caller.id)
+        queue = self._cold.get(owner)
+        if queue is not None:
+            queue.append(sending)
+        else:
+            self._cold[owner] = deque([sending])
+            self._spawn(self._warm(owner))
+
+    async def _warm(self, owner: tuple[UUID, UUID]) -> None:
+        queue = self._cold[owner]
+        while queue:
+            sending = queue[0]
+            try:
+                await self._read_and_go(sending)
+            except Exception as error:  # noqa: BLE001  (whatever it is, its sender hears of it)
+                _tell_how(sending.done, error)
+            queue.popleft()
+            self._waiting -= 1
+        del self._cold[owner]
+
+    async def _read_and_go(self, sending: _Sending) -> None:
+        caller, outgoing, pool = sending.caller, sending.outgoing, self._db.pool
+        for _ in range(WARMINGS):
+            if self._go(sending):
+                return
+            view = await self._views.access_own(pool, caller, sending.trip_id, fresh_s=FRESH_S)
+            if outgoing.template_key is not None:
+                await self._templates.access_texts(pool, outgoing.template_key, caller.role, _locales(caller, view))
+            await self._keyring.get(view.trip_id, caller.id)
+            await self._audit.warm(str(caller.id))
+        raise ProblemError("unavailable", retry_after_s=1.0)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- after the commit ------------------------------------------------------------------------------------------
+
+    def _stored(self, parcel: Parcel, done: Done, sent: Sent | BaseException) -> None:
+        if isinstance(sent, BaseException):
+            _tell_how(done, sent)
+        elif sent.code == "ok":
+            _tell_how(done, self._tell(parcel, sent))
+        elif sent.code == "repeat":
+            self._spawn(self._repeated(parcel, cast("UUID", sent.earlier_id), done))
+        else:
+            self._views.forget(parcel.view.trip_id)
+            _tell_how(done, ProblemError(sent.code))
+
+    def _tell(self, parcel: Parcel, sent: Sent) -> Delivered | ProblemError:
+        """Tell both sides, and say what its sender is answered."""
+        caller, view, draft, ruling = parcel.caller, parcel.view, parcel.draft, parcel.ruling
         self._judge.note(view.trip_id, caller.id, draft.text, draft.at.timestamp())
-        return self._tell(caller, view, draft, ruling, sent)
-
-    async def _store(
-        self, caller: Caller, view: TripView, draft: Draft, ruling: Ruling, values: tuple[Any, ...], prepared: Prepared
-    ) -> Sent:
-        """One commit: the bare send, or the send together with the case that it opens."""
-        done = False
-        try:
-            if ruling.judged.outcome == "allow" and ruling.case_kind is None:
-                sent = await send_plain(self._db.pool, values)
-            else:
-                sent = await self._store_with_case(caller, view, draft, ruling, values)
-            done = sent.code == "ok"
-            return sent
-        finally:
-            self._audit.settle(prepared, done)
-
-    async def _store_with_case(
-        self, caller: Caller, view: TripView, draft: Draft, ruling: Ruling, values: tuple[Any, ...]
-    ) -> Sent:
-        async with self._db.session() as session:
-            sent = await send_in_session(session, values)
-            if sent.code != "ok":
-                return sent
-            await self._audit.append(
-                session,
-                Entry(
-                    event="message.verdict",
-                    outcome=ruling.judged.outcome,
-                    policy=ruling.judged.policy,
-                    counts={"signals": len(ruling.reasons)},
-                    trip_id=view.trip_id,
-                    person_id=caller.id,
-                    private={
-                        "message_id": str(draft.id),
-                        "flags": list(ruling.judged.flags),
-                        "reasons": list(ruling.reasons),
-                    },
-                ),
-            )
-            if ruling.case_kind is not None:
-                await open_case(
-                    session,
-                    self._audit,
-                    self._clock,
-                    trip_id=view.trip_id,
-                    kind=cast("CaseKind", ruling.case_kind),
-                    severity=cast("Severity", ruling.severity),
-                    reasons=ruling.reasons,
-                    message_id=draft.id,
-                    about_user_id=caller.id,
-                    verdict={"outcome": ruling.judged.outcome, "labels": msgspec.json.decode(ruling.judged.labels)},
-                )
-            await session.commit()
-        return sent
-
-    def _tell(self, caller: Caller, view: TripView, draft: Draft, ruling: Ruling, sent: Sent) -> Delivered:
         message = _as_opened(caller, view, draft, sent)
-        parts = [
-            message_frame("new", message, side, view, Marks(), seq) if seq is not None else None
-            for side, seq in zip(AUDIENCES, (sent.seq_driver, sent.seq_customer), strict=True)
-        ]
-        if any(parts):
-            self._hub.announce(ChatEvent(view.trip_id, *parts))
+        own = flat(message, caller.role, view, _FRESH)
+        body = encode(own)
+        driver, customer = sent.seq_driver, sent.seq_customer
+        if driver is not None or customer is not None:
+            mine = new_frame(body)
+            both = driver == customer and draft.reader_text is None
+            theirs = mine if both else new_frame(encode(flat(message, _peer_of(caller), view, _FRESH)))
+            frames = (mine, theirs) if caller.role == "driver" else (theirs, mine)
+            self._hub.announce(
+                ChatEvent(
+                    view.trip_id,
+                    None if driver is None else Numbered(driver, frames[0]),
+                    None if customer is None else Numbered(customer, frames[1]),
+                )
+            )
         self.counts[draft.status] += 1
         if ruling.case_kind is not None:
             self._hub.ring_staff("review")
         if draft.status == "rejected":
-            raise _rejection(draft.reason, draft.client_message_id)
-        return Delivered(flat(message, caller.role, view, Marks()), repeated=False)
+            return _rejection(draft.reason, draft.client_message_id)
+        return Delivered(own, False, body)
 
-    async def _repeated(self, caller: Caller, view: TripView, earlier_id: UUID, draft: Draft) -> Delivered:
+    async def _repeated(self, parcel: Parcel, earlier_id: UUID, done: Done) -> None:
         """Answer a repeat as the first time was answered."""
-        earlier = await access_message(self._db.pool, self._keyring, view, earlier_id)
-        if earlier.status == "rejected":
-            raise _rejection(earlier.reason, draft.client_message_id)
-        marks = await access_marks(self._db.pool, view)
-        return Delivered(flat(earlier, caller.role, view, marks), repeated=True)
+        view = parcel.view
+        try:
+            earlier = await access_message(self._db.pool, self._keyring, view, earlier_id)
+            if earlier.status == "rejected":
+                raise _rejection(earlier.reason, parcel.draft.client_message_id)
+            marks = await access_marks(self._db.pool, view)
+        except Exception as error:  # noqa: BLE001  (whatever it is, its sender hears of it)
+            _tell_how(done, error)
+            return
+        _tell_how(done, Delivered(flat(earlier, parcel.caller.role, view, marks), repeated=True))
 
 
 def _settle(answer: asyncio.Future[Delivered], result: Delivered | BaseException) -> None:
@@ -262,14 +292,21 @@ def _settle(answer: asyncio.Future[Delivered], result: Delivered | BaseException
         answer.set_result(result)
 
 
-def check_content(content: str, max_chars: int) -> None:
-    """Raise `content_empty`, `content_too_long` or `content_control_characters`."""
-    if len(content) > max_chars:
-        raise ProblemError("content_too_long", f"The message is longer than {max_chars:,} characters.")
-    if not content.strip(_UNSEEN):
-        raise ProblemError("content_empty")
-    if not _CONTROL.isdisjoint(map(ord, content)):
-        raise ProblemError("content_control_characters")
+def _tell_how(done: Done, result: Delivered | BaseException) -> None:
+    try:
+        done(result)
+    except Exception as error:
+        # The message is stored and told; a listener that fails changes nothing of that.
+        log.error("send.listener_failed", error=type(error).__name__, exc_info=error)
+
+
+def _peer_of(caller: Caller) -> str:
+    return "customer" if caller.role == "driver" else "driver"
+
+
+def _locales(caller: Caller, view: TripView) -> tuple[str, str]:
+    """(sender's, reader's)."""
+    return view.locale_of(caller.role), view.locale_of(_peer_of(caller))
 
 
 def _rejection(reason: str | None, client_message_id: UUID | None) -> ProblemError:
@@ -284,4 +321,4 @@ def _as_opened(caller: Caller, view: TripView, draft: Draft, sent: Sent) -> Open
     )  # fmt: skip
 
 
-__all__ = ["Delivered", "Done", "Outgoing", "SendPipeline", "check_content"]
+__all__ = ["Delivered", "Done", "Outgoing", "SendPipeline"]

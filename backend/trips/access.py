@@ -71,10 +71,16 @@ async def access_view(pool: Any, trip_id: UUID) -> TripView:
     return TripView(**dict(row))
 
 
+def is_participant(view: TripView, caller: Caller) -> bool:
+    """Whether the caller takes part in this trip, with a token that is good for it."""
+    if caller.trip_id is not None and caller.trip_id != view.trip_id:
+        return False
+    return caller.is_participant and view.role_of(caller.id) == caller.role
+
+
 def check_participant(view: TripView, caller: Caller) -> None:
     """Raise `trip_not_found` unless the caller takes part in this trip, with a token that is good for it."""
-    wrong_trip = caller.trip_id is not None and caller.trip_id != view.trip_id
-    if wrong_trip or not caller.is_participant or view.role_of(caller.id) != caller.role:
+    if not is_participant(view, caller):
         raise ProblemError("trip_not_found")
 
 

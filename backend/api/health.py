@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import MediaType, Response, Router, get
 from litestar.di import NamedDependency
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,7 +18,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from backend.api.guards import open_to_all
 from backend.db import SCHEMA_HEAD
 from backend.pipeline.services import Services
+from backend.push.access import access_counts
 
+log = structlog.get_logger()
 PATIENCE_S = 2.0
 
 
@@ -89,11 +92,11 @@ async def ready(services: NamedDependency[Services]) -> Response[Readiness]:
 class _Collector:
     """Reads the counters of this process when somebody asks; nothing is counted twice.
 
-    Processes may share one address, so every sample names its own by `pid`.
+    Processes may share one address, so every sample names its own by `pid`; what stands in rows is the same from each.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, pushes: dict[str, int]) -> None:
+        self._services, self._pushes = services, pushes
 
     def collect(self) -> Any:
         """Metric families in Prometheus' own types."""
@@ -114,13 +117,29 @@ class _Collector:
             family = kind(name, sentence, labels=["pid"])
             family.add_metric([pid], value)
             yield family
+        if self._pushes:
+            pushes = GaugeMetricFamily("tripwarden_pushes", "Pushes not sent yet, and given up.", labels=["state"])
+            for state, count in self._pushes.items():
+                pushes.add_metric([state], count)
+            yield pushes
+
+
+async def _pushes(services: Services) -> dict[str, int]:
+    """What waits to be pushed and what never got out; empty where nothing is pushed or the database is away."""
+    if services.pusher is None:
+        return {}
+    try:
+        return await asyncio.wait_for(access_counts(services.pool), PATIENCE_S)
+    except Exception as error:  # noqa: BLE001  (the counters of this process are told all the same)
+        log.warning("metrics.no_pushes", error=type(error).__name__)
+        return {}
 
 
 @get("/metrics", guards=[open_to_all], media_type=MediaType.TEXT, tags=["health"])
 async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
     """Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(services))
+    registry.register(_Collector(services, await _pushes(services)))
     return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

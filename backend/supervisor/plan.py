@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.notification.simulator import fcm
 from backend.settings import PREFIX, Settings, unknown_settings
 from backend.supervisor.health import answers
 from backend.supervisor.process import ChildSpec
@@ -70,7 +71,16 @@ def effective(settings: Settings, places: Places) -> dict[str, str]:
             "twilio_from_number": SIMULATED_NUMBER,
             "twilio_api_base": f"http://127.0.0.1:{places.simulator_port}",
         }
+        if not settings.push.credentials_file:
+            decided |= _simulated_push(places)
     return decided
+
+
+def _simulated_push(places: Places) -> dict[str, str]:
+    """The local Firebase stands beside the simulated telephones, and pushes with an account of its own."""
+    base = f"http://127.0.0.1:{places.simulator_port}{fcm.PATH}"
+    account = fcm.ensure_account(places.data_dir / "keys" / "simulated-firebase.json")
+    return {"push_credentials_file": str(account), "push_api_base": base, "push_token_url": f"{base}/token"}
 
 
 def environment(env: Mapping[str, str], data_dir: Path, decided: Mapping[str, str]) -> dict[str, str]:

@@ -122,3 +122,35 @@ def seq_of(push: dict[str, Any]) -> int:
 
 def message_of(push: dict[str, Any]) -> UUID:
     return UUID(push["data"]["messageId"])
+
+
+async def said(chat: Chat, text: str = "I am at the red gate", role: str = "driver") -> dict[str, Any]:
+    answer = await chat.say(role, text)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def marked(house: PushHouse, chat: Chat, seq: int) -> None:
+    """Wait for the receipt to be stored."""
+    query = "SELECT EXISTS (SELECT FROM trip_receipt WHERE trip_id = $1 AND up_to_seq >= $2)"
+    end = time.monotonic() + 5
+    while not await house.services.pool.fetchval(query, chat.trip_id, seq):
+        assert time.monotonic() < end, "the mark was not stored"
+        await asyncio.sleep(0.01)
+
+
+async def remove(house: PushHouse, chat: Chat, message_id: str) -> None:
+    async with house.services.db.session() as session:
+        await house.services.chat.remove(session, chat.trip_id, UUID(message_id), "a test")
+        await session.commit()
+
+
+async def platform(chat: Chat, what: str, **body: Any) -> None:
+    answer = await chat.client.post(
+        f"/api/platform/users/{chat.customer_id}/{what}", json=body or None, headers=chat.service
+    )
+    assert answer.status_code == 204, answer.text
+
+
+async def devices_of(house: PushHouse, chat: Chat) -> int:
+    return await house.services.pool.fetchval("SELECT count(*) FROM push_device WHERE user_id = $1", chat.customer_id)

@@ -14,8 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from backend.notification.simulator.exchange import Exchange
 from backend.notification.simulator.faults import Fault
-from backend.notification.simulator.fcm import GoogleError
-from backend.notification.simulator.fcm.account import PATH
+from backend.notification.simulator.fcm import PATH, GoogleError
 from backend.notification.simulator.problems import TwilioError
 
 #: A fault that "never" answers still lets go of its connection one day.

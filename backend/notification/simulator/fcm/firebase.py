@@ -36,14 +36,14 @@ class Firebase:
 
     def __init__(self, config: FirebaseConfig) -> None:
         self.config = config
+        self.grants = 0
+        self._tokens: dict[str, float] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Nothing was taken, every device is registered, every access token has to be fetched anew."""
+        """Nothing was taken, every device is registered. Access tokens stay good: nobody at Google starts anew."""
         self.taken: deque[Taken] = deque(maxlen=KEPT)
         self.unregistered: set[str] = set()
-        self.grants = 0
-        self._tokens: dict[str, float] = {}
 
     def expire_tokens(self) -> None:
         """As if an hour had gone by for whoever holds an access token."""

@@ -35,7 +35,7 @@ class QuickBody(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class History(msgspec.Struct, rename="camel", kw_only=True):
-    """A page of messages; `lastSeq` and `epoch` to go on from by socket."""
+    """A page of messages. `lastSeq` is how far it goes: the next page is after it, or a socket since it and `epoch`."""
 
     items: list[Message]
     last_seq: int
@@ -56,7 +56,11 @@ async def list_messages(
     before_seq: Cursor = None,
     limit: Limit = 50,
 ) -> History:
-    """Messages of the trip: newest first without a cursor, oldest first after one."""
+    """Messages of the trip, newest first; after a number, what happened to them since, oldest first.
+
+    After a number there is an item for every event: a message that is new, or one that has changed (`change`, with its
+    own number in `message_seq`).
+    """
     view = await services.views.access_own(services.pool, caller, trip_id)
     # The number first: a message that is stored between the two reads comes after it by socket, and is not lost.
     last_seq = await access_last_seq(services.pool, trip_id, caller.role)
@@ -70,6 +74,9 @@ async def list_messages(
         limit=limit,
         up_to=last_seq,
     )
+    if after_seq is not None and len(items) >= limit:
+        # There may be more: this page goes no further than what it holds.
+        last_seq = items[-1].seq or last_seq
     return History(items=items, last_seq=last_seq, epoch=await access_epoch(services.pool))
 
 

@@ -22,6 +22,8 @@ MAX_RESUME = 1_000
 _COLUMNS = """m.id, m.trip_id, m.sender_id, m.sender_type, m.message_type, m.body, m.reader_body,
  m.quick_message_template, m.media_url, m.client_message_id, m.reply_to, m.status, m.reason,
  m.seq_driver, m.seq_customer, m.seq_staff, m.created_at"""
+#: Above every number.
+_NO_END = 2**63 - 1
 _SEQ = {"driver": "seq_driver", "customer": "seq_customer", "staff": "seq_staff"}
 
 
@@ -58,36 +60,48 @@ async def access_epoch(pool: Any) -> str:
 
 
 async def access_rows(
-    pool: Any,
-    view: TripView,
-    audience: str,
-    *,
-    after_seq: int | None,
-    before_seq: int | None,
-    limit: int,
-    up_to: int | None = None,
+    pool: Any, view: TripView, audience: str, *, before_seq: int | None = None, limit: int, up_to: int | None = None
 ) -> list[Any]:
-    """Stored messages that an audience may see: newest first, or oldest first after a cursor.
+    """Stored messages that an audience may see, newest first.
 
-    After a cursor come also older messages that changed since: masked, removed, released. `up_to` leaves out what was
-    numbered later: a reader who goes on from that number then gets every later event, and none twice.
+    `up_to` leaves out what was numbered later: a reader who goes on from that number then gets every later event, and
+    none twice.
+    """
+    column = _SEQ[audience]
+    below = min(_NO_END if before_seq is None else before_seq, _NO_END if up_to is None else up_to + 1)
+    rows: list[Any] = await pool.fetch(
+        f"""SELECT {_COLUMNS} FROM trip_message m
+        WHERE m.trip_id = $1 AND m.expire_on = $2 AND m.{column} > $3 AND m.{column} < $4
+        ORDER BY m.{column} DESC LIMIT {int(limit)}""",  # noqa: S608
+        view.trip_id,
+        view.text_expire_on,
+        view.from_seq(audience),
+        below,
+    )
+    return rows
+
+
+async def access_changes(
+    pool: Any, view: TripView, audience: str, after_seq: int, *, limit: int, up_to: int | None = None
+) -> list[Any]:
+    """What happened to the messages of an audience after a number, in order: `number`, `kind` and the message's row.
+
+    One row an event, so that whoever goes on from the last number gets each of them once: new, masked, removed,
+    released. A page by the messages' own numbers would stand still where many older ones had changed.
     """
     column, floor = _SEQ[audience], view.from_seq(audience)
-    where = f"m.trip_id = $1 AND m.expire_on = $2 AND m.{column} > $3"
-    values: list[Any] = [view.trip_id, view.text_expire_on, floor]
-    if after_seq is not None:
-        where += f""" AND (m.{column} > $4 OR m.id IN (SELECT e.message_id FROM trip_event e
-            WHERE e.trip_id = $1 AND e.expire_on = $2 AND e.{column} > $4 AND e.kind <> 'new'))"""  # noqa: S608
-        values.append(after_seq)
-    elif before_seq is not None:
-        where += f" AND m.{column} < $4"
-        values.append(before_seq)
-    if up_to is not None:
-        values.append(up_to)
-        where += f" AND m.{column} <= ${len(values)}"
-    order = "ASC" if after_seq is not None else "DESC"
-    query = f"SELECT {_COLUMNS} FROM trip_message m WHERE {where} ORDER BY m.{column} {order} LIMIT {int(limit)}"  # noqa: S608
-    rows: list[Any] = await pool.fetch(query, *values)
+    rows: list[Any] = await pool.fetch(
+        f"""SELECT e.{column} AS number, e.kind, {_COLUMNS}
+        FROM trip_event e JOIN trip_message m ON m.id = e.message_id AND m.expire_on = e.expire_on
+        WHERE e.trip_id = $1 AND e.expire_on = $2 AND e.{column} > $3 AND e.{column} <= $5
+          AND m.{column} > $4
+        ORDER BY e.{column} LIMIT {int(limit)}""",  # noqa: S608
+        view.trip_id,
+        view.text_expire_on,
+        max(after_seq, floor),
+        floor,
+        _NO_END if up_to is None else up_to,
+    )
     return rows
 
 
@@ -102,10 +116,25 @@ async def access_history(
     limit: int = HISTORY,
     up_to: int | None = None,
 ) -> list[Message]:
-    """The flat messages of `access_rows`, opened for one audience."""
-    rows = await access_rows(pool, view, audience, after_seq=after_seq, before_seq=before_seq, limit=limit, up_to=up_to)
+    """A page of messages for one audience: newest first, or after a number what happened since, in order.
+
+    After a number every item is as its event is told by socket: `seq` is the event's number, and a change says what it
+    is in `change`, and which number the message had in `message_seq`.
+    """
+    if after_seq is None:
+        rows = await access_rows(pool, view, audience, before_seq=before_seq, limit=limit, up_to=up_to)
+        marks = await access_marks(pool, view) if rows else Marks()
+        return [flat(await opened(keyring, row), audience, view, marks) for row in rows]
+    rows = await access_changes(pool, view, audience, after_seq, limit=limit, up_to=up_to)
     marks = await access_marks(pool, view) if rows else Marks()
-    return [flat(await opened(keyring, row), audience, view, marks) for row in rows]
+    return [_as_told(row, await opened(keyring, row), audience, view, marks) for row in rows]
+
+
+def _as_told(row: Any, message: Opened, audience: str, view: TripView, marks: Marks) -> Message:
+    shown = flat(message, audience, view, marks, seq=row["number"])
+    if row["kind"] != "new":
+        shown.change, shown.message_seq = row["kind"], message.seq_for(audience)
+    return shown
 
 
 async def access_message(pool: Any, keyring: Keyring, view: TripView, message_id: UUID) -> Opened:

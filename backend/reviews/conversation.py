@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.keys import Keyring
-from backend.messages.access import access_epoch, access_last_seq, access_message, access_rows, opened
+from backend.messages.access import access_changes, access_epoch, access_last_seq, access_message, access_rows, opened
 from backend.messages.models import TripMessage, TripVerdict
 from backend.messages.receipts import Marks, access_marks
 from backend.messages.wire import Message, Opened, flat
@@ -120,8 +120,12 @@ async def access_conversation(
     view = await access_view(pool, trip_id)
     # The number first: a message that arrives in between is shown now and again, never missed.
     last_seq = await access_last_seq(pool, trip_id, "staff")
-    rows = await access_rows(pool, view, "staff", after_seq=after_seq, before_seq=None, limit=limit)
-    shown = [await opened(keyring, row) for row in rows]
+    if after_seq is None:
+        rows = await access_rows(pool, view, "staff", limit=limit)
+    else:
+        rows = await access_changes(pool, view, "staff", after_seq, limit=limit)
+    # A message that changed twice is shown once, as it is now.
+    shown = [await opened(keyring, row) for row in {row["id"]: row for row in rows}.values()]
     known = {message.id for message in shown}
     shown += [await access_message(pool, keyring, view, one) for one in also if one not in known]
     shown.sort(key=lambda message: message.seq_staff)
@@ -129,7 +133,7 @@ async def access_conversation(
     marks = await access_marks(pool, view)
     messages = [_staff_message(message, view, marks, verdicts.get(message.id)) for message in shown]
     if after_seq is not None and len(rows) >= limit:
-        last_seq = max(after_seq, *(message.seq_staff for message in shown))
+        last_seq = rows[-1]["number"]
     return Conversation(messages, last_seq, await access_epoch(pool))
 
 

@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 ARGS ?=
 
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check bench chaos clean
 
 help:
 	@echo 'make setup   install everything, development tools included, into $(VENV)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test    run the tests (ARGS="tests/flows -k up" are arguments of pytest)'
 	@echo 'make check   lint, format, import contracts, types'
 	@echo 'make bench   measure'
+	@echo 'make chaos   break everything for a while and check that nothing is lost (ARGS="--seed 7 --minutes 10 --pairs 20")'
 	@echo 'make clean   remove what these made'
 
 # Stamps: what is installed, as of which pyproject.toml and constraints.txt.
@@ -74,6 +75,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(VENV)/.dev
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -209,5 +209,7 @@ class _Run:
 
     def _is_quiet(self, last: dict[str, dict[str, int]]) -> bool:
         waiting = any(person.waiting for person in self._people)
-        behind = any(phone.cursor != last.get(phone.log.trip, {}).get(phone.log.role) for phone in self._phones.values())
+        behind = any(
+            phone.cursor != last.get(phone.log.trip, {}).get(phone.log.role) for phone in self._phones.values()
+        )
         return not waiting and not behind

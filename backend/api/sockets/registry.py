@@ -22,6 +22,16 @@ log = structlog.get_logger()
 
 #: Access is looked at again this often even when no bell rings: what is revoked ends within two seconds.
 WATCH_S = 1.5
+#: Of everybody who has a socket, those whose access may have ended; few, and each is then looked at closely.
+_SIFT = """
+SELECT s.place FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::text[])
+  WITH ORDINALITY AS s (trip_id, user_id, drives, token_id, place)
+LEFT JOIN trip_chat t ON t.trip_id = s.trip_id
+LEFT JOIN app_user u ON u.id = s.user_id
+LEFT JOIN revoked_token r ON r.token_id = s.token_id
+WHERE t.trip_id IS NULL OR s.user_id IS DISTINCT FROM CASE WHEN s.drives THEN t.driver_id ELSE t.customer_id END
+   OR r.token_id IS NOT NULL OR u.suspended_until > $5 OR u.tokens_valid_from IS NOT NULL
+"""
 _TRIPS = "SELECT trip_id, driver_id, customer_id FROM trip_chat WHERE trip_id = ANY($1::uuid[])"
 _USERS = """
 SELECT id, suspended_until, tokens_valid_from FROM app_user
@@ -110,12 +120,28 @@ class SocketRegistry:
                     await self._look_now.wait()
             self._look_now.clear()
             seats, self._suspects = self._suspects, set()
-            if loop.time() >= everybody_at:
-                seats, everybody_at = set(self._seats), loop.time() + WATCH_S
             try:
+                if loop.time() >= everybody_at:
+                    everybody_at = loop.time() + WATCH_S
+                    seats |= await self._sift()
                 await self._look(seats)
             except Exception as error:  # noqa: BLE001  (a database that is away must not end the watch)
                 log.warning("sockets.watch_failed", error=type(error).__name__)
+
+    async def _sift(self) -> set[Seat]:
+        """Who of all seats is worth a look: one query that answers with next to nothing."""
+        seats, now = list(self._seats), self._services.clock.now()
+        if not seats:
+            return set()
+        columns = (
+            [seat.trip_id for seat in seats],
+            [seat.caller.id for seat in seats],
+            [seat.caller.role == "driver" for seat in seats],
+            [seat.caller.token_id for seat in seats],
+        )
+        pool: Any = self._services.pool
+        found = {seats[row["place"] - 1] for row in await pool.fetch(_SIFT, *columns, now)}
+        return found.union(seat for seat in seats if seat.caller.expires_at < now)
 
     async def _look(self, seats: set[Seat]) -> None:
         if not seats:

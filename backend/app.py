@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from backend.api import emergency, health, messages, platform, templates, tickets, twilio
+from backend.api import access_history, emergency, health, messages, platform, templates, tickets, twilio
 from backend.api.guards import provide_caller, provide_services
 from backend.api.limits import AddressLimits
 from backend.api.problems import respond
@@ -30,6 +30,7 @@ ROUTES = [
     messages.router,
     templates.router,
     tickets.router,
+    access_history.router,
     platform.router,
     emergency.router,
     twilio.router,

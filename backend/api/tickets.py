@@ -1,24 +1,18 @@
-"""Single-use tickets for the socket, and who of staff has opened a trip."""
+"""Single-use tickets for the socket."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Router, get, post
+from litestar import Router, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import JSONBody
 
 from backend.accounts.caller import Caller
 from backend.accounts.service import TICKET_LIFE_S, issue_ticket
 from backend.api.guards import participants_only
 from backend.pipeline.services import Services
-from backend.reviews.access import access_trip_openings
-
-_COVERT_CALL_OF_ANOTHER = """
-SELECT EXISTS (SELECT 1 FROM incident WHERE trip_id = $1 AND covert AND reporter_id <> $2)
-"""
 
 
 class TicketBody(msgspec.Struct, rename="camel", kw_only=True):
@@ -46,18 +40,4 @@ async def make_ticket(
     return Ticket(ticket=ticket, expires_in=TICKET_LIFE_S)
 
 
-@get("/api/trips/{trip_id:uuid}/access-history", guards=[participants_only], tags=["trips"])
-async def access_history(
-    services: NamedDependency[Services], caller: NamedDependency[Caller], trip_id: FromPath[UUID]
-) -> dict[str, Any]:
-    """Who of staff opened this conversation, when, and for which purpose."""
-    await services.views.access_own(services.pool, caller, trip_id)
-    async with services.db.session() as session:
-        openings = await access_trip_openings(session, trip_id)
-    if await services.pool.fetchval(_COVERT_CALL_OF_ANOTHER, trip_id, caller.id):
-        # An emergency in this list would tell the danger that help was called.
-        openings = [opening for opening in openings if opening.purpose != "emergency"]
-    return {"items": openings}
-
-
-router = Router("/", route_handlers=[make_ticket, access_history])
+router = Router("/", route_handlers=[make_ticket])

@@ -12,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.errors import ProblemError
 from backend.reviews.models import CaseDecision, CaseSignal, Enforcement, ReviewCase, TripAccess
 
-MAX_OPENINGS = 500
-
 
 class CaseView(msgspec.Struct, frozen=True):
     """A case as staff see it; `state` is derived: a lapsed claim reads `open` (or `referred`)."""
@@ -46,9 +44,11 @@ class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
-class TripOpening(msgspec.Struct, frozen=True, rename="camel"):
-    """Somebody of staff opened the conversation: the role, the purpose, the moment. Names stay inside."""
+class TripOpening(msgspec.Struct, frozen=True):
+    """Somebody of staff opened the conversation: who, as what, for which purpose, when."""
 
+    id: UUID
+    account_id: UUID
     role: str
     purpose: str
     at: datetime
@@ -182,15 +182,25 @@ async def access_decisions(session: AsyncSession, case_id: UUID) -> list[Decisio
     return [DecisionView(**{name: getattr(row, name) for name in names}) for row in rows]
 
 
-async def access_trip_openings(session: AsyncSession, trip_id: UUID) -> list[TripOpening]:
-    """Who of staff opened this trip's conversation, newest first, at most `MAX_OPENINGS`."""
-    rows = await session.scalars(
-        select(TripAccess)
-        .where(TripAccess.trip_id == trip_id)
-        .order_by(TripAccess.at.desc(), TripAccess.id.desc())
-        .limit(MAX_OPENINGS)
-    )
-    return [TripOpening(row.role, row.purpose, row.at) for row in rows]
+async def access_trip_openings(
+    session: AsyncSession,
+    trip_id: UUID,
+    *,
+    without: str | None = None,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[TripOpening]:
+    """Who of staff opened this trip's conversation, newest first, at most `limit`; none for the purpose `without`.
+
+    `after`: the (at, id) of the last one already listed.
+    """
+    query = select(TripAccess).where(TripAccess.trip_id == trip_id)
+    if without is not None:
+        query = query.where(TripAccess.purpose != without)
+    if after is not None:
+        query = query.where(tuple_(TripAccess.at, TripAccess.id) < tuple_(*after))
+    rows = await session.scalars(query.order_by(TripAccess.at.desc(), TripAccess.id.desc()).limit(limit))
+    return [TripOpening(row.id, row.account_id, row.role, row.purpose, row.at) for row in rows]
 
 
 async def access_standing(session: AsyncSession, trip_id: UUID, user_id: UUID, now: datetime) -> Standing:

@@ -50,7 +50,8 @@ def answer_send(
 
 def _answer(result: Delivered | BaseException, path: str) -> Answer:
     if isinstance(result, Delivered):
-        return Answer(200 if result.repeated else 201, encode(result.message))
+        body = encode(result.message) if result.body is None else result.body
+        return Answer(200 if result.repeated else 201, body)
     # A cancelled send (the process stops) may be tried again.
     return answer_of(result if isinstance(result, Exception) else ProblemError("unavailable"), path)
 

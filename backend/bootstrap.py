@@ -30,10 +30,11 @@ from backend.messages.views import TripViews
 from backend.notification import build_notifier
 from backend.pipeline.judging import Judge
 from backend.pipeline.limits import Limits
+from backend.pipeline.marking import access_newest_marks
 from backend.pipeline.sending import SendPipeline
 from backend.pipeline.services import Services
 from backend.push.fcm import build_pusher
-from backend.realtime import Audience, Control, Hub, Numbered
+from backend.realtime import Audience, Control, Hub, Numbered, Whisper
 from backend.records.expiry import keep_days
 from backend.settings import SettingError, Settings, flat
 from backend.trips.service import TripWriter
@@ -91,7 +92,7 @@ async def build(
     try:
         services = assemble(settings, clock, db, redis, broker or cast("RedisBroker", own_broker), producer)
         await check_epoch(db.pool, settings.data.dir)
-        await services.hub.start(_filler(services))
+        await services.hub.start(_filler(services), _mark_reader(services))
         services.hub.on_control(_listener(services))
         try:
             async with kept_closed(db, clock, services.audit):
@@ -174,6 +175,14 @@ def _filler(services: Services) -> Any:
         return await access_missed(services.pool, services.keyring, view, audience, after)
 
     return fill
+
+
+def _mark_reader(services: Services) -> Any:
+    async def read(trip_ids: Sequence[UUID], seconds: float) -> Sequence[Whisper]:
+        since = services.clock.now() - timedelta(seconds=seconds)
+        return await access_newest_marks(services.pool, trip_ids, since)
+
+    return read
 
 
 def _listener(services: Services) -> Any:

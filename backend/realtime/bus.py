@@ -50,6 +50,9 @@ class Bus:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._begun = asyncio.Event()
         self.dropped = 0
+        #: How long the line was away before it came back the last time, in seconds.
+        self.away_s = 0.0
+        self._lost_at: float | None = None
         #: Writes to Valkey and bells in them; their ratio says how much one turn of the loop saves.
         self.writes = self.rung = 0
 
@@ -114,11 +117,14 @@ class Bus:
         line = await connect(address, lambda: Line(address.greeting(), self._channels, self._hear), CONNECT_WITHIN_S)
         try:
             self._line = line
+            now = asyncio.get_running_loop().time()
+            # It may have been silent for a while before we noticed.
+            self.away_s = 0.0 if self._lost_at is None else now - self._lost_at + 3 * SILENCE_S
             self._begun.set()
             self._after = asyncio.create_task(self._tell_subscribed(), name="bus-subscribed")
             await self._watch(line)
         finally:
-            self._line = None
+            self._line, self._lost_at = None, asyncio.get_running_loop().time()
             line.abort()
 
     async def _watch(self, line: Line) -> None:

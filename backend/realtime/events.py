@@ -31,11 +31,15 @@ class ChatEvent(msgspec.Struct, frozen=True, array_like=True, tag="e"):
 
 
 class Whisper(msgspec.Struct, frozen=True, array_like=True, tag="w"):
-    """Something that may be lost: typing, presence, receipts. Never numbered."""
+    """Something that may be lost: typing, presence, receipts. Never numbered.
+
+    `mark`, of a receipt: (of which kind and whose, the number that its reader has reached). It never goes back.
+    """
 
     trip_id: UUID
     audience: Audience
     frame: bytes
+    mark: tuple[str, int] | None = None
 
 
 class Control(msgspec.Struct, frozen=True, array_like=True, tag="c"):

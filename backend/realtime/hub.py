@@ -10,13 +10,16 @@ How a committed event reaches a socket of another process P, and why it always d
    not known yet, a neighbour wrongly forgotten, and bells lost with a broken line (told again when it is back).
 3. Whatever else goes wrong, each lane proves its numbers contiguous, and every `RECHECK_S` (`ALONE_S` while Valkey is
    away, at once after it is back or after this process was frozen) one query compares all local trips with their rows.
+
+Receipts have no numbers of their own. A lane never tells one that goes back; one that a socket could not take is told
+again; and where bells may have been lost, those of that time are read again (`marks.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +31,9 @@ from backend.keys import DataKey, SealBroken
 from backend.realtime.bus import Bus
 from backend.realtime.events import AUDIENCES, Audience, ChatEvent, Control, Whisper
 from backend.realtime.gaps import FillGap, Gaps
-from backend.realtime.lane import Lane, Subscriber
-from backend.realtime.letters import Ask, Bye, Interests, Letter, Post, Reached, Ring
+from backend.realtime.lane import Lane, Mark, Subscriber
+from backend.realtime.letters import Ask, Back, Bye, Interests, Letter, Post, Reached, Ring
+from backend.realtime.marks import LostMarks, ReadMarks
 from backend.realtime.neighbours import FORGET_S, Neighbours
 from backend.realtime.recent import Recent
 from backend.realtime.recheck import Recheck
@@ -53,6 +57,7 @@ class Hub:
         self._recent = Recent()
         self._gaps = Gaps(self._lane_of)
         self._recheck = Recheck(pool, self._lanes, self._gaps)
+        self._marks = LostMarks(self._recheck.chunks, self._deliver_whisper)
         self._staff = StaffBells()
         self._on_control: list[Callable[[Control], None]] = []
         self._saying = False
@@ -60,9 +65,10 @@ class Hub:
         channels = (self._post.everybody, self._post.channel_of(self._post.me))
         self.bus = Bus(redis, channels, self._on_payload, self._on_subscribed)
 
-    async def start(self, fill: FillGap) -> None:
-        """Start listening. `fill` reads missed events from PostgreSQL."""
+    async def start(self, fill: FillGap, read_marks: ReadMarks | None = None) -> None:
+        """Start listening. `fill` reads missed events from PostgreSQL, `read_marks` receipts."""
         self._gaps.start(fill)
+        self._marks.start(read_marks)
         await self.bus.start()
         self._tasks = [
             asyncio.create_task(self._beat_forever(), name="hub-beat"),
@@ -75,6 +81,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gaps.stop()
+        self._marks.stop()
         self._neighbours.bye()
         await self.bus.stop()
 
@@ -149,9 +156,9 @@ class Hub:
         self._recent.note(event)
         self._tell_listeners(event.trip_id.int, event)
 
-    def whisper(self, trip_id: UUID, audience: Audience, frame: bytes) -> None:
-        """Tell an audience something that may be lost (typing, presence, receipts)."""
-        whisper = Whisper(trip_id, audience, frame)
+    def whisper(self, trip_id: UUID, audience: Audience, frame: bytes, mark: Mark | None = None) -> None:
+        """Tell an audience something that may be lost: typing, presence; receipts with their `mark` (see `Whisper`)."""
+        whisper = Whisper(trip_id, audience, frame, mark)
         self._deliver_whisper(whisper)
         self._tell_listeners(trip_id.int, whisper)
 
@@ -223,6 +230,8 @@ class Hub:
                 self._staff.ring(letter.topic)
             case Reached():
                 self._compare(letter)
+            case Back():
+                self._marks.look_back(letter.away_s)
             case Interests() | Ask() | Bye():
                 now = asyncio.get_running_loop().time()
                 added = self._neighbours.hear(writer, letter, now)
@@ -245,7 +254,7 @@ class Hub:
     def _deliver_whisper(self, whisper: Whisper) -> None:
         lane = self._lane_of(whisper.trip_id, whisper.audience)
         if lane is not None:
-            lane.whisper(whisper.frame)
+            lane.whisper(whisper.frame, whisper.mark)
 
     def _compare(self, reached: Reached) -> None:
         """Somebody announced these before they knew that we listen."""
@@ -261,11 +270,14 @@ class Hub:
         self._neighbours.subscribed()
         for process, topics in self._neighbours.among(self._recent.topics()).items():
             self._tell(process, Reached(self._recent.of(topics)))
-        await self._look_again()
+        if self._neighbours.count:
+            self._tell(None, Back(self.bus.away_s))
+        await self._look_again(self.bus.away_s)
 
-    async def _look_again(self) -> None:
-        """Forget what a bell would have ended, and compare the numbers."""
+    async def _look_again(self, away_s: float) -> None:
+        """Forget what a bell would have ended, and compare numbers and receipts."""
         self._control(Control("bells_missed"))
+        self._marks.look_back(away_s)
         await self._recheck.look()
 
     async def _beat_forever(self) -> None:
@@ -279,17 +291,23 @@ class Hub:
             if slept > FORGET_S:
                 # We were frozen, and the others have forgotten us: what they announced meanwhile was not rung here.
                 log.warning("hub.was_frozen", seconds=round(slept, 1))
-                await self._try(self._look_again)
+                await self._try(self._look_again(slept))
 
     async def _recheck_forever(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_S if self.bus.connected else ALONE_S)
             if self._lanes:
-                await self._try(self._recheck.look)
+                await self._try(self._look())
 
-    async def _try(self, look: Callable[[], Any]) -> None:
+    async def _look(self) -> None:
+        behind = await self._recheck.look()
+        if behind:
+            # Who missed an event may have missed receipts as well.
+            self._marks.look_back(RECHECK_S)
+
+    async def _try(self, look: Coroutine[Any, Any, None]) -> None:
         started = time.monotonic()
         try:
-            await look()
+            await look
         except Exception as error:  # noqa: BLE001  (the watch must outlive a database that is away)
             log.warning("hub.recheck_failed", error=type(error).__name__, after_s=time.monotonic() - started)

@@ -10,6 +10,9 @@ from backend.realtime.events import Numbered
 #: Frames, and bytes of them, that may wait for an earlier one; what is beyond is read from PostgreSQL with the gap.
 WAITING = 64
 WAITING_BYTES = 64 * 1024
+#: A receipt: of which kind and whose, and the number that its reader has reached.
+Mark = tuple[str, int]
+
 #: Added to a number so that it follows no cursor whatever else is delivered meanwhile.
 _NOWHERE = 2**40
 
@@ -27,15 +30,15 @@ class Subscriber(Protocol):
         """
         ...
 
-    def whisper(self, frame: bytes) -> None:
-        """Take a frame that may be lost."""
+    def whisper(self, frame: bytes) -> bool | None:
+        """Take a frame that may be lost; False when it was, and the client will go on without it."""
         ...
 
 
 class Lane:
     """Next -> deliver; lower -> drop; higher -> keep, and ask for the gap."""
 
-    __slots__ = ("_bytes", "_highest", "_on_gap", "_waiting", "last", "subscribers")
+    __slots__ = ("_bytes", "_highest", "_marks", "_on_gap", "_owed", "_waiting", "last", "subscribers")
 
     def __init__(self, last: int, on_gap: Callable[[], None]) -> None:
         self.last = last
@@ -44,6 +47,8 @@ class Lane:
         self._bytes = 0
         self._highest = 0
         self._on_gap = on_gap
+        self._marks: dict[str, int] | None = None
+        self._owed: dict[str, bytes] | None = None
 
     @property
     def has_gap(self) -> bool:
@@ -99,7 +104,26 @@ class Lane:
             if subscriber.cursor < seq:
                 subscriber.offer(seq, frame)
 
-    def whisper(self, frame: bytes) -> None:
-        """Hand a frame that may be lost to everybody here."""
-        for subscriber in tuple(self.subscribers):
-            subscriber.whisper(frame)
+    def whisper(self, frame: bytes, mark: Mark | None = None) -> None:
+        """Hand a frame that may be lost to everybody here; a receipt (`mark`) only if it goes further than the last.
+
+        Who could not take a receipt is owed it: `repeat_marks` tells it again.
+        """
+        if mark is not None:
+            kind, seq = mark
+            self._marks = self._marks or {}
+            if self._marks.get(kind, 0) >= seq:
+                return
+            self._marks[kind] = seq
+        taken = [subscriber.whisper(frame) for subscriber in tuple(self.subscribers)]
+        if mark is not None and False in taken:
+            self._owed = self._owed or {}
+            self._owed[mark[0]] = frame
+
+    def repeat_marks(self) -> None:
+        """Tell again the newest receipts that somebody here could not take."""
+        owed, self._owed = self._owed or {}, None
+        for kind, frame in owed.items():
+            if False in [subscriber.whisper(frame) for subscriber in tuple(self.subscribers)]:
+                self._owed = self._owed or {}
+                self._owed[kind] = frame

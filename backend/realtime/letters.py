@@ -54,7 +54,13 @@ class Reached(msgspec.Struct, frozen=True, array_like=True, tag="n"):
     numbers: list[tuple[bytes, int, int]]
 
 
-Letter = ChatEvent | Whisper | Control | Ring | Interests | Ask | Bye | Reached
+class Back(msgspec.Struct, frozen=True, array_like=True, tag="k"):
+    """The writer's line was away for so many seconds: receipts that it rang meanwhile are lost."""
+
+    away_s: float
+
+
+Letter = ChatEvent | Whisper | Control | Ring | Interests | Ask | Bye | Reached | Back
 
 
 class Post:

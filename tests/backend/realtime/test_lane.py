@@ -85,3 +85,46 @@ def test_numbers_that_went_back_reach_every_socket_as_one_that_does_not_follow()
     lane.break_off(4)
     assert listener.heard[0] > 1
     assert (lane.last, lane.has_gap) == (4, False)
+
+
+class Deaf(Listener):
+    """A socket that cannot take what may be lost, until it can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+        self.took: list[bytes] = []
+
+    def whisper(self, frame: bytes) -> bool | None:
+        if self.full:
+            return False
+        self.took.append(frame)
+        return None
+
+
+def test_receipts_never_go_back() -> None:
+    lane, socket = Lane(0, lambda: None), Deaf()
+    socket.full = False
+    lane.subscribers.add(socket)
+    for kind, seq in (
+        ("read driver", 3),
+        ("read driver", 2),
+        ("read driver", 3),
+        ("read customer", 1),
+        ("read driver", 4),
+    ):
+        lane.whisper(f"{kind} {seq}".encode(), (kind, seq))
+    assert socket.took == [b"read driver 3", b"read customer 1", b"read driver 4"]
+
+
+def test_the_newest_receipt_that_a_socket_could_not_take_is_told_again_until_it_can() -> None:
+    lane, socket = Lane(0, lambda: None), Deaf()
+    lane.subscribers.add(socket)
+    lane.whisper(b"typing")
+    for seq in (1, 2, 3):
+        lane.whisper(b"read %d" % seq, ("read driver", seq))
+    lane.repeat_marks()
+    socket.full = False
+    lane.repeat_marks()
+    lane.repeat_marks()
+    assert socket.took == [b"read 3"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text
+from sqlalchemy import LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db import Base, utc_column
@@ -20,6 +22,8 @@ class AppUser(Base):
     name: Mapped[str] = mapped_column(Text, default="")
     locale: Mapped[str] = mapped_column(Text, default="en")
     rating: Mapped[float | None]
+    #: Empty: devices are in `push_device`. Kept as long as code that writes it may run beside this.
+    devices: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
     phone_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     emergency_contacts_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     suspended_until: Mapped[datetime | None] = utc_column()

@@ -73,7 +73,7 @@ class AddressLimits:
             try:
                 check_address(scope["litestar_app"].state, scope)
             except ProblemError as problem:
-                await _refuse(send, problem, _KINDS[scope["type"]])
+                await refuse(send, problem, scope["type"])
                 return
         await self._app(scope, receive, send)
 
@@ -110,7 +110,9 @@ def _holder(services: Services, token: str) -> Caller | None:
         return None
 
 
-async def _refuse(send: Send, problem: ProblemError, kind: str) -> None:
+async def refuse(send: Send, problem: ProblemError, scope_type: str) -> None:
+    """Answer a request, or a socket that is not accepted yet, with a problem object."""
+    kind = _KINDS[scope_type]
     headers = [(b"content-type", b"application/problem+json")]
     if problem.retry_after_s is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(problem.retry_after_s))).encode()))

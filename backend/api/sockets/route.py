@@ -10,18 +10,26 @@ from litestar import WebSocket, websocket
 from litestar.params import FromPath
 
 from backend.api.guards import open_to_all
+from backend.api.limits import refuse
 from backend.api.sockets.hall import Hall
 from backend.api.sockets.handover import HAND_OVER
 from backend.api.sockets.line import Line
 from backend.api.sockets.session import ChatSession
+from backend.errors import ProblemError
 
 log = structlog.get_logger()
 
 
-@websocket("/ws/trips/{trip_id:uuid}/chat", guards=[open_to_all])
-async def chat_socket(socket: WebSocket[Any, Any, Any], trip_id: FromPath[UUID]) -> None:
+@websocket("/ws/trips/{trip_id:str}/chat", guards=[open_to_all])
+async def chat_socket(socket: WebSocket[Any, Any, Any], trip_id: FromPath[str]) -> None:
     """The chat of a trip. The token travels in the first frame, never in the address."""
     state = socket.app.state
+    try:
+        trip = UUID(trip_id)
+    except ValueError:
+        # As a trip that is not yours; a path that fits no route would be answered without a reason.
+        await refuse(socket.send, ProblemError("trip_not_found"), "websocket")
+        return
     extensions: dict[str, Any] = socket.scope["extensions"] or {}  # pyright: ignore
     hand_over = extensions.get(HAND_OVER)
     if hand_over is None:
@@ -32,7 +40,7 @@ async def chat_socket(socket: WebSocket[Any, Any, Any], trip_id: FromPath[UUID])
     hall = Hall(state.services, state.sockets, state.presence)
 
     def answer(line: Line) -> ChatSession:
-        return ChatSession(hall, trip_id, line)
+        return ChatSession(hall, trip, line)
 
     await socket.accept()
     hand_over(hall.registry.exchange, answer)

@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from backend.audit.checkpoints import is_due, sign_due
+from backend.audit.checkpoints import Tree, is_due, sign
 from backend.audit.merkle import EMPTY_ROOT
 from backend.audit.note import Signer
 from backend.audit.producers import DEAD_AFTER, close_lost
@@ -30,7 +30,8 @@ MAX_BATCHES = 16
 
 #: Part of a sweeper's one look: is there anything to place or to sign at `$1`? `$2`: also what came after `$1`.
 DUE = """EXISTS (SELECT FROM audit_intake WHERE $2::boolean OR at <= $1::timestamptz) OR (
-    SELECT c.tree_size IS NULL OR (c.tree_size <> s.tree_size AND abs(extract(epoch FROM $1::timestamptz - c.signed_at)) >= 1)
+    SELECT c.tree_size IS NULL
+        OR (c.tree_size <> s.tree_size AND abs(extract(epoch FROM $1::timestamptz - c.signed_at)) >= 1)
     FROM audit_state s
     LEFT JOIN LATERAL (SELECT tree_size, signed_at FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1) c ON true
     WHERE s.id = 1 AND s.tree_size > 0)"""
@@ -38,19 +39,22 @@ DUE = """EXISTS (SELECT FROM audit_intake WHERE $2::boolean OR at <= $1::timesta
 DEAD = f"""EXISTS (SELECT FROM audit_producer
     WHERE ended_at IS NULL AND seen_at < $1::timestamptz - interval '{DEAD_AFTER.seconds} s')"""
 
-_READ = """
-SELECT s.tree_size, s.root_hash, w.ids, w.hashes, e.levels, e.tiles, c.tree_size AS signed, c.signed_at
+#: What waits (`{limit}` entries at most) and the right edge of the tree; one row, which `Sequencer.go_on` takes.
+READ = """
+SELECT s.tree_size, s.root_hash, w.ids, w.hashes, e.levels, e.tiles,
+    c.tree_size AS signed, c.root_hash AS signed_root, c.signed_at
 FROM (
     SELECT array_agg(id ORDER BY id) AS ids, string_agg(sha256('\\x00'::bytea || leaf), ''::bytea ORDER BY id) AS hashes
-    FROM (SELECT id, leaf FROM audit_intake ORDER BY id LIMIT $1) AS first
+    FROM (SELECT id, leaf FROM audit_intake ORDER BY id LIMIT {limit}) AS first
 ) AS w
 LEFT JOIN audit_state s ON s.id = 1
 LEFT JOIN LATERAL (
     SELECT array_agg(t.level) AS levels, array_agg(t.hashes) AS tiles
     FROM generate_series(0, 7) AS height
     JOIN audit_tile t ON t.level = height AND t.tile_index = s.tree_size >> (8 * (height + 1))
+    WHERE w.ids IS NOT NULL
 ) e ON true
-LEFT JOIN LATERAL (SELECT tree_size, signed_at FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1) c ON true
+LEFT JOIN LATERAL (SELECT * FROM audit_checkpoint ORDER BY tree_size DESC LIMIT 1) c ON true
 """
 
 _COLUMNS = "leaf, event, at, private_sealed, audit_key_id, trip_mac, person_mac, staff_mac"
@@ -88,48 +92,73 @@ async def run_once(db: Database, clock: Clock, signer: Signer | None) -> int:
     Without a `signer` nothing is signed. Raises `LogBroken` when the stored tree contradicts itself: a log that was
     tampered with is not extended.
     """
-    placed = await place_and_sign(db.pool, clock, signer)
+    placed = await Sequencer(clock, signer).go_on(db.pool)
     if signer is not None and await db.pool.fetchval(f"SELECT {DEAD}", clock.now()):
         await close_lost(db, clock, signer.verifier.name)
     return placed
 
 
-async def place_and_sign(connection: Any, clock: Clock, signer: Signer | None) -> int:
-    """`run_once` without the dead, on a bare asyncpg connection or pool; the whole work of a busy log."""
-    placed = 0
-    for _ in range(MAX_BATCHES):
-        read = await connection.fetchrow(_READ, BATCH)
-        batch = await _place(connection, clock, read) if read["ids"] else 0
-        placed += batch
-        if batch < BATCH:
-            break
-    if signer is not None and is_due((read["tree_size"] or 0) + batch, read["signed"], read["signed_at"], clock.now()):
-        await sign_due(connection, clock, signer)
-    return placed
+class Sequencer:
+    """Places and signs. Remembers the edge that it wrote, to trust it without computing its root once more."""
+
+    def __init__(self, clock: Clock, signer: Signer | None) -> None:
+        self._clock, self._signer = clock, signer
+        self._written: tuple[Tree, dict[Tile, bytes]] | None = None
+
+    async def go_on(self, connection: Any, read: Any = None, batches: int = MAX_BATCHES) -> int:
+        """Place what waits and sign if it is time, on an asyncpg connection or pool; how many entries were placed.
+
+        `read`: the row of `READ`, if the caller has it. Raises `LogBroken`.
+        """
+        placed = 0
+        while True:
+            read = read or await connection.fetchrow(_READ, BATCH)
+            tree = await self._place(connection, read)
+            if tree is None:
+                return placed
+            batch = tree.size - (read["tree_size"] or 0)
+            placed, batches = placed + batch, batches - 1
+            if batch < BATCH or not batches:
+                break
+            read = None
+        if self._signer is not None and is_due(tree.size, read["signed"], read["signed_at"], self._clock.now()):
+            signed = None if read["signed"] is None else Tree(read["signed"], read["signed_root"])
+            await sign(connection, self._clock, self._signer, tree, signed)
+        return placed
+
+    async def _place(self, connection: Any, read: Any) -> Tree | None:
+        """Give the entries that were read their places; the tree as it is now, None when somebody else was first."""
+        before = Tree(0, EMPTY_ROOT) if read["tree_size"] is None else Tree(read["tree_size"], read["root_hash"])
+        if not read["ids"]:
+            return before
+        edge = self._edge(before, dict(zip(read["levels"] or (), read["tiles"] or (), strict=True)))
+        edge.append(read["hashes"])
+        after, tiles = Tree(edge.size, edge.root()), edge.changed
+        columns = [level for level, _ in tiles], [index for _, index in tiles], list(tiles.values())
+        try:
+            placed = await connection.fetchval(
+                _PLACE, LEADER_LOCK, *before, *after, self._clock.now(), read["ids"], *columns
+            )
+        except asyncpg.DivisionByZeroError as error:
+            raise LogBroken(
+                f"of {len(read['ids'])} entries that waited, some went and were never placed"
+            ) from error
+        if not placed:
+            return None
+        self._written = (after, edge.partial())
+        return after
+
+    def _edge(self, tree: Tree, stored: dict[int, bytes]) -> Edge:
+        """The right edge as stored, by level. Raises `LogBroken` unless it has the root that the state names."""
+        size = tree.size
+        partial: dict[Tile, bytes] = {(level, size >> (8 * (level + 1))): hashes for level, hashes in stored.items()}
+        try:
+            edge = Edge(size, partial)
+        except TileMissing as error:
+            raise LogBroken(str(error)) from error
+        if (tree, edge.partial()) != self._written and edge.root() != tree.root:
+            raise LogBroken(f"the tiles of the tree of {size} entries do not have the root of its state")
+        return edge
 
 
-async def _place(connection: Any, clock: Clock, read: Any) -> int:
-    """Give the entries that were read their places; 0 when somebody else was first."""
-    size, root = (0, EMPTY_ROOT) if read["tree_size"] is None else (read["tree_size"], read["root_hash"])
-    edge = _edge(size, root, dict(zip(read["levels"] or (), read["tiles"] or (), strict=True)))
-    edge.append(read["hashes"])
-    tiles = list(edge.changed)
-    levels, indices = [level for level, _ in tiles], [index for _, index in tiles]
-    hashes = list(edge.changed.values())
-    after = (edge.size, edge.root(), clock.now())
-    try:
-        return await connection.fetchval(_PLACE, LEADER_LOCK, size, root, *after, read["ids"], levels, indices, hashes)
-    except asyncpg.DivisionByZeroError as error:
-        raise LogBroken(f"of {len(read['ids'])} entries that waited, some are gone and were never placed") from error
-
-
-def _edge(size: int, root: bytes, stored: dict[int, bytes]) -> Edge:
-    """The right edge as stored, by level. Raises `LogBroken` unless it has the root that the state names."""
-    partial: dict[Tile, bytes] = {(level, size >> (8 * (level + 1))): hashes for level, hashes in stored.items()}
-    try:
-        edge = Edge(size, partial)
-    except TileMissing as error:
-        raise LogBroken(str(error)) from error
-    if edge.root() != root:
-        raise LogBroken(f"the tiles of the tree of {size} entries do not have the root of its state")
-    return edge
+_READ = READ.format(limit="$1")

@@ -72,6 +72,10 @@ class Edge:
         if roots:
             self._add(level + 1, first, b"".join(roots))
 
+    def partial(self) -> dict[Tile, bytes]:
+        """The tiles at the edge that are not full, as `edge_tiles(size)` names them."""
+        return {(level, self.size >> (HEIGHT * (level + 1))): hashes for level, hashes in self._open.items() if hashes}
+
     def root(self) -> bytes:
         """Root of the whole tree."""
         roots: list[bytes] = []

@@ -183,7 +183,7 @@ class AuditSettings:
 
     origin: str = text("tripwarden.local/audit", "Origin line of checkpoints: names this log to the world.")
     key_file: str = text("", "Ed25519 key that signs checkpoints; default: one is made in the data directory.")
-    interval_ms: int = count(150, 20, 60_000, "How often waiting entries are sequenced.")
+    interval_ms: int = count(300, 20, 60_000, "How often waiting entries are sequenced.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from backend.audit import AuditLog, Entry
 from backend.audit.leaf import check_leaf, leaf_hash
 from backend.audit.merkle import root_of
-from backend.audit.sequencing import place_and_sign, run_once
+from backend.audit.sequencing import Sequencer, run_once
 from backend.audit.store import LogBroken
 
 pytestmark = pytest.mark.usefixtures("empty_log")
@@ -181,7 +181,7 @@ async def test_a_leader_that_fails_in_the_middle_leaves_no_trace(db, audit, cloc
 async def test_who_read_a_tree_that_has_grown_since_places_nothing(db, audit, clock, signer):
     await write(db, audit, 3)
     slow = SlowReader(db.pool)
-    placing = asyncio.create_task(place_and_sign(slow, clock, signer))
+    placing = asyncio.create_task(Sequencer(clock, signer).go_on(slow))
     await slow.has_read.wait()
     assert await run_once(db, clock, signer) == 3
     slow.goes_on.set()
@@ -192,11 +192,11 @@ async def test_who_read_a_tree_that_has_grown_since_places_nothing(db, audit, cl
 async def test_an_entry_that_vanishes_while_it_waits_for_its_place_is_no_silent_loss(db, audit, clock, signer):
     await write(db, audit, 3)
     slow = SlowReader(db.pool)
-    placing = asyncio.create_task(place_and_sign(slow, clock, signer))
+    placing = asyncio.create_task(Sequencer(clock, signer).go_on(slow))
     await slow.has_read.wait()
     await db.pool.execute("DELETE FROM audit_intake WHERE id = (SELECT min(id) FROM audit_intake)")
     slow.goes_on.set()
-    with pytest.raises(LogBroken, match="gone"):
+    with pytest.raises(LogBroken, match="never placed"):
         await placing
     assert await db.pool.fetchval("SELECT count(*) FROM audit_entry") == 0
     assert await db.pool.fetchval("SELECT count(*) FROM audit_intake") == 2
@@ -249,6 +249,18 @@ async def test_a_tree_that_was_tampered_with_is_not_extended(db, audit, clock, s
     await write(db, audit)
     with pytest.raises(LogBroken):
         await run_once(db, clock, signer)
+
+
+async def test_a_sequencer_that_goes_on_notices_what_was_done_to_the_tree_in_between(db, audit, clock, signer):
+    sequencer = Sequencer(clock, signer)
+    for size in (3, 300, 700):
+        await write(db, audit, size)
+        assert await sequencer.go_on(db.pool) == size
+    assert await check_tree(db) == 1003
+    await db.pool.execute("UPDATE audit_tile SET hashes = set_byte(hashes, 5, get_byte(hashes, 5) # 1)")
+    await write(db, audit)
+    with pytest.raises(LogBroken):
+        await sequencer.go_on(db.pool)
 
 
 async def test_a_fork_is_never_signed(db, audit, clock, signer):

@@ -6,10 +6,14 @@ import logging
 import struct
 
 from websockets.protocol import OPEN, SERVER, Protocol
+from websockets.streams import StreamReader
 
 #: An empty ping of ours, and the two first bytes and the length of its masked answer.
 PING = b"\x89\x00"
 PONG_HEAD, PONG_SIZE = b"\x8a\x80", 6
+
+#: Where a parser waits between two frames. An empty buffer says less: the head of a frame may be read already.
+_BETWEEN = StreamReader.at_eof.__code__
 
 _SHORT = [bytes((0x81, size)) for size in range(126)]
 _MEDIUM = struct.Struct("!BBH")
@@ -45,7 +49,10 @@ class Parsers:
 
     def take_back(self, parser: Protocol) -> bool:
         """Take a parser that stands between two messages; False where the socket has to keep it."""
-        if parser.state is not OPEN or parser.reader.buffer or parser.current_size is not None:
+        waits_in = parser.parser.gi_yieldfrom
+        if waits_in is None or waits_in.gi_code is not _BETWEEN:
+            return False
+        if parser.state is not OPEN or parser.current_size is not None or parser.reader.buffer:
             return False
         if len(self._free) < self.KEPT:
             self._free.append(parser)

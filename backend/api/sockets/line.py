@@ -129,6 +129,11 @@ class Line(asyncio.Protocol):
         if self._phase is Phase.NEW:
             self._phase = Phase.LIVE
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether it holds nothing but itself."""
+        return self._parser is None and self._message is None and not self._unread
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work that the server waits for when it stops."""
         task = asyncio.get_running_loop().create_task(work)

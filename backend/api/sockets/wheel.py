@@ -50,17 +50,25 @@ class Wheel:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._next = self._next + TICK_S if now - self._next < LATE_S else now + TICK_S
-        self._timer = loop.call_at(self._next, self._tick)
+        self._timer = loop.call_at(self._next, self.turn)
 
-    def _tick(self) -> None:
-        self._timer = None
+    def turn(self) -> None:
+        """One tick further; by its own timer, or by a test that does not want to wait."""
+        self._stop()
         self.now += TICK_S
         self._at = (self._at + 1) % SLOTS
         due, self._slots[self._at] = self._slots[self._at], []
         self._count -= len(due)
+        if self._count or due:
+            self._wind()
         for looked in due:
             again_s = looked.look(self.now)
             if again_s is not None:
                 self.add(looked, again_s)
-        if self._count and self._timer is None:
-            self._wind()
+        if not self._count:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -24,6 +24,7 @@ from backend.db import Database
 from backend.keys import Keyring, LocalRootKey
 from backend.messages.access import access_missed
 from backend.messages.epoch import check_epoch
+from backend.messages.lanes import SendLanes
 from backend.messages.service import ChatWriter
 from backend.messages.templates import TemplateBook
 from backend.messages.views import TripViews
@@ -154,6 +155,12 @@ def assemble(
             limits=limits.messages,
             trip_limits=limits.trip_messages,
             max_chars=settings.chat.content_max_chars,
+            lanes=SendLanes(
+                db.connect_lane,
+                lambda: db.pool,
+                lanes=settings.database.send_lanes,
+                gather_s=settings.database.send_gather_ms / 1000,
+            ),
         ),
         notifier=build_notifier(settings),
         pusher=build_pusher(settings.push),

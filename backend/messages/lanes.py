@@ -67,8 +67,10 @@ class Job:
 class SendLanes:
     """All lanes of a process. They connect with the first message: a process that sends nothing keeps no connection."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]], pool: Callable[[], Any], *, lanes: int) -> None:
-        self._lanes = [Lane(connect, pool) for _ in range(lanes)]
+    def __init__(
+        self, connect: Callable[[], Awaitable[Any]], pool: Callable[[], Any], *, lanes: int, gather_s: float
+    ) -> None:
+        self._lanes = [Lane(connect, pool, gather_s) for _ in range(lanes)]
 
     def submit(self, job: Job) -> None:
         """Send `job`; `job.ended` hears of it. Never waits. Raises `unavailable` when too many are waiting."""
@@ -82,8 +84,9 @@ class SendLanes:
 class Lane:
     """One connection and the task that uses it; trips that cannot wait in line are served aside, by the pool."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Any]], pool: Callable[[], Any]) -> None:
-        self._connect, self._pool = connect, pool
+    def __init__(self, connect: Callable[[], Awaitable[Any]], pool: Callable[[], Any], gather_s: float) -> None:
+        self._connect, self._pool, self._gather_s = connect, pool, gather_s
+        self._next_at = 0.0
         self._waiting: deque[Job] = deque()
         self._aside: dict[UUID, deque[Job]] = {}
         self._unfinished: set[Job] = set()
@@ -138,6 +141,8 @@ class Lane:
             try:
                 if self._line is None or self._line.is_closed():
                     await self._dial()
+                if self._gather_s:
+                    await self._gather()
                 batch = self._take()
                 if batch:
                     await self._send(batch)
@@ -163,6 +168,14 @@ class Lane:
         now = time.monotonic()
         while self._waiting and self._waiting[0].until < now:
             self._end(self._waiting.popleft(), ProblemError("unavailable", retry_after_s=1.0))
+
+    async def _gather(self) -> None:
+        """Let commits be so far apart that under load several messages share one; who comes alone does not wait."""
+        now = time.monotonic()
+        if now < self._next_at and len(self._waiting) < BATCH:
+            await asyncio.sleep(self._next_at - now)
+            now = time.monotonic()
+        self._next_at = now + self._gather_s
 
     def _take(self) -> list[Job]:
         """What goes out together, in the order of trips, so that two processes never wait for each other in a ring."""

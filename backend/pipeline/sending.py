@@ -93,12 +93,12 @@ class SendPipeline:
         limits: TokenBuckets,
         trip_limits: TokenBuckets,
         max_chars: int,
-        lanes: int = 1,
+        lanes: SendLanes,
     ) -> None:
         self._db, self._keyring, self._audit, self._hub, self._clock = db, keyring, audit, hub, clock
         self._judge, self._views, self._templates = judge, views, templates
         self._limits, self._trip_limits, self._max_chars = limits, trip_limits, max_chars
-        self._store = Store(db, audit, clock, SendLanes(db.connect_lane, lambda: db.pool, lanes=lanes))
+        self._store = Store(db, audit, clock, lanes)
         self._cold: dict[tuple[UUID, UUID], deque[_Sending]] = {}
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()

@@ -35,6 +35,10 @@ class DatabaseSettings:
         secret=True,
     )
     pool_size: int = count(8, 1, 200, "Connections a process keeps to PostgreSQL for sends, and again for the rest.")
+    send_lanes: int = count(1, 1, 32, "Connections on which an api process stores messages, several in one commit.")
+    send_gather_ms: int = count(
+        5, 0, 100, "Least time between two commits of a send lane: under load several messages share one."
+    )
     statement_timeout_ms: int = count(10_000, 100, 600_000, "A statement that takes longer is cancelled.")
 
 

@@ -216,7 +216,8 @@ async def test_a_hundred_sockets_of_one_user_are_too_many(chat: Chat) -> None:
     joined = [phone for phone, frame in zip(phones, firsts, strict=True) if frame["event"] == "joined"]
     assert len(joined) == 10
     refused = [frame for frame in firsts if frame["event"] == "error"]
-    assert {frame["data"]["code"] for frame in refused} == {"too_many_sockets"}
+    # Whichever bound they meet first: open sockets, or joins a second.
+    assert {frame["data"]["code"] for frame in refused} <= {"too_many_sockets", "rate_limited"}
     assert len(refused) == 90
     await joined[0].send("message", content="the first ten work")
     assert (await joined[0].hear("ack"))["status"] == "delivered"

@@ -130,6 +130,7 @@ async def test_frames_that_come_while_joining_are_answered_in_order(chat: Chat) 
 
 
 async def test_a_message_and_its_ack_arrive_in_one_piece(chat: Chat, phone: Handset) -> None:
+    piece = b""
     for number in range(3):
         phone.say(packed(event("message", content=f"gate {number}", clientMessageId=f"{number:032x}")))
         piece = await asyncio.wait_for(phone.reader.read(65_536), 5)

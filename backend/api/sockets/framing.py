@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import struct
+from types import GeneratorType
+from typing import cast
 
 from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.streams import StreamReader
@@ -49,8 +51,8 @@ class Parsers:
 
     def take_back(self, parser: Protocol) -> bool:
         """Take a parser that stands between two messages; False where the socket has to keep it."""
-        waits_in = parser.parser.gi_yieldfrom
-        if waits_in is None or waits_in.gi_code is not _BETWEEN:
+        waits_in = cast("GeneratorType[None, None, None]", parser.parser).gi_yieldfrom
+        if not isinstance(waits_in, GeneratorType) or waits_in.gi_code is not _BETWEEN:
             return False
         if parser.state is not OPEN or parser.current_size is not None or parser.reader.buffer:
             return False

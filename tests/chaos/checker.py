@@ -73,6 +73,13 @@ def check_stored(history: History) -> Iterator[Finding]:
                 yield Finding("stored", where, f"{answer.client_id} was acked as {told}, is ({row.id}, {seq})")
 
 
+def check_impostures(history: History) -> Iterator[Finding]:
+    """Other words under a used id are refused as what they are."""
+    for one in history.impostures:
+        if one.code != "client_message_id_reused":
+            yield Finding("stored", one.client_id, f"other words under its id were answered {one.status} {one.code}")
+
+
 def _fits(said: Said, row: MessageRow) -> Iterator[Finding]:
     if (said.trip, said.person) != (row.trip, row.sender):
         yield Finding("stored", row.trip, f"{said.client_id} is stored for another trip or person")
@@ -154,26 +161,33 @@ class _Walk:
 
 
 def check_receipts(history: History) -> Iterator[Finding]:
-    """Receipts only go forward: on each socket, and in the rows."""
+    """Receipts only go forward, in the numbers of whoever gives them, and what they say of a message stays said.
+
+    (In the numbers of the other side they need not: a message that is released late has a late number only for its
+    reader.)
+    """
+    roles = {device.person: device.role for device in history.devices}
+    messages = {row.id: row for row in history.rows.messages}
     for device in history.devices:
         for number, connection in enumerate(device.connections):
-            marks = _marks(read_all(connection))
+            marks = _marks(read_all(connection), roles, messages)
             yield from _forward(f"{device.name} socket {number}", marks)
-    rows: dict[str, list[tuple[str, str, int, float]]] = defaultdict(list)
-    for row in sorted(history.rows.receipts, key=lambda row: (row.at, row.up_to_seq)):
-        rows[row.trip].append((row.kind, row.person, row.up_to_seq, row.at))
-        if row.up_to_seq > max(history.rows.last.get(row.trip, {}).values(), default=0):
+        yield from _stays_said(device)
+    for row in history.rows.receipts:
+        if row.up_to_seq > history.rows.last.get(row.trip, {}).get(roles.get(row.person, ""), 0):
             yield Finding("receipts", row.trip, f"{row.kind} up to {row.up_to_seq}, which there is not")
-    for trip, marks in rows.items():
-        yield from _forward(f"rows of {trip}", marks)
 
 
-def _marks(frames: Iterable[Heard]) -> Iterator[tuple[str, str, int, float]]:
+def _marks(
+    frames: Iterable[Heard], roles: dict[str, str], messages: dict[str, MessageRow]
+) -> Iterator[tuple[str, str, int, float]]:
     for heard in frames:
-        if heard.event == "message-read":
-            yield "read", heard.data["readBy"], heard.data["seq"], heard.at
-        elif heard.event == "message-delivered":
-            yield "delivered", heard.data["deliveredTo"], heard.data["seq"], heard.at
+        if heard.event not in ("message-read", "message-delivered"):
+            continue
+        kind, by = ("read", "readBy") if heard.event == "message-read" else ("delivered", "deliveredTo")
+        person, row = heard.data[by], messages.get(heard.data["messageId"])
+        seq = row.seq_of(roles.get(person, "")) if row is not None else None
+        yield kind, person, seq or heard.data["seq"], heard.at
 
 
 def _forward(where: str, marks: Iterable[tuple[str, str, int, float]]) -> Iterator[Finding]:
@@ -183,6 +197,21 @@ def _forward(where: str, marks: Iterable[tuple[str, str, int, float]]) -> Iterat
         if seq < before:
             yield Finding("receipts", where, f"{kind} of {person} went back from {before} to {seq} at {at:.2f} s")
         reached[kind, person] = max(before, seq)
+
+
+def _stays_said(device: Device) -> Iterator[Finding]:
+    """A message that was shown as delivered or read at some time stays so, and not at a later time."""
+    shown: dict[tuple[str, str], str] = {}
+    for number, connection in enumerate(device.connections):
+        for heard in read_all(connection):
+            for message in heard.messages:
+                for name in ("delivered_at", "read_at"):
+                    before, now = shown.get((message["id"], name)), message.get(name)
+                    if before is not None and (now is None or now > before):
+                        what = f"{heard.event} {heard.seq} at {heard.at:.2f} s: {name} of {message['id']} was {before}"
+                        yield Finding("receipts", f"{device.name} socket {number}", f"{what}, is {now}")
+                    if now is not None:
+                        shown[message["id"], name] = now
 
 
 # -- the log -----------------------------------------------------------------------------------------------------------
@@ -210,6 +239,7 @@ def check_audit(history: History) -> Iterator[Finding]:
 RULES: tuple[Callable[[History], Iterator[Finding]], ...] = (
     check_stored,
     check_answered,
+    check_impostures,
     check_numbers,
     check_order,
     lambda history: (Finding(*found) for found in check_content(history)),

@@ -151,27 +151,27 @@ def _check_raw(history: History, world: _World) -> Iterator[Found]:
     words: dict[str, dict[str, Said]] = defaultdict(dict)
     for said in history.said:
         words[said.trip][said.word] = said
+    for word in history.overheard:
+        yield "withheld", "Valkey", f"{word} passed in plain"
     for device in history.devices:
-        foreign = {word: one for word, one in words[device.trip].items() if one.person != device.person}
-        others = {word: one for trip, some in words.items() if trip != device.trip for word, one in some.items()}
+        here = words[device.trip]
         for number, connection in enumerate(device.connections):
             where = f"{device.name} socket {number}"
             for heard in read_all(connection):
-                yield from _search(world, device, where, heard, foreign, others)
+                yield from _search(world, device, where, heard, here)
         for page in device.pages:
-            yield from _search(world, device, f"{device.name} REST", read_page(page), foreign, others)
+            yield from _search(world, device, f"{device.name} REST", read_page(page), here)
 
 
-def _search(
-    world: _World, device: Device, where: str, heard: Heard, foreign: dict[str, Said], others: dict[str, Said]
-) -> Iterator[Found]:
+def _search(world: _World, device: Device, where: str, heard: Heard, here: dict[str, Said]) -> Iterator[Found]:
     place = heard.seq if heard.seq is not None else heard.last
     known = {message["client_message_id"] for message in heard.messages}
     for word in words_of(heard.raw):
-        if word in others:
-            yield "withheld", where, f"{heard.event} at {heard.at:.2f} s holds a word of another trip"
-        said = foreign.get(word)
+        said = here.get(word)
         if said is None:
+            yield "withheld", where, f"{heard.event} at {heard.at:.2f} s holds {word}, which nobody said in this trip"
+            continue
+        if said.person == device.person:
             continue
         row = world.stored.get(said.client_id)
         showing = world.showing(row, device.role) if row is not None else Showing([], policy_starred=False)

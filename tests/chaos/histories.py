@@ -44,6 +44,16 @@ class Answer(msgspec.Struct):
     code: str | None = None
 
 
+class Imposture(msgspec.Struct):
+    """Other words under a `clientMessageId` that had been answered: how that was answered."""
+
+    at: float
+    client_id: str
+    word: str
+    status: int
+    code: str
+
+
 class Frame(msgspec.Struct):
     """Something that was heard, as it was on the wire."""
 
@@ -134,7 +144,10 @@ class History(msgspec.Struct):
     said: list[Said] = []
     tries: list[Try] = []
     answers: list[Answer] = []
+    impostures: list[Imposture] = []
     devices: list[Device] = []
+    #: Made-up words that were seen in plain on the wires of Valkey.
+    overheard: list[str] = []
     rows: Rows = msgspec.field(default_factory=Rows)
 
     def save(self, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.chaos.histories import Answer, Device, Frame, History, Said, Try
+from tests.chaos.histories import Answer, Device, Frame, History, Imposture, Said, Try
 from tests.chaos.phone import Phone
 from tests.chaos.proxy import Proxy
 from tests.chaos.words import speak
@@ -22,8 +22,8 @@ REST_WITHIN_S = 4.0
 #: Codes that say: try again.
 PASSING = frozenset({"rate_limited", "unavailable", "internal_error"})
 #: How a message goes out, and how often out of a hundred.
-MANNERS = {"socket": 66, "twice": 7, "both phones": 7, "socket and rest": 6, "rest": 8, "late": 6}
-DELIVERED_SHARE, READ_SHARE = 0.4, 0.25
+MANNERS = {"socket": 64, "twice": 7, "both phones": 7, "socket and rest": 6, "rest": 8, "late": 6, "imposture": 2}
+DELIVERED_SHARE, READ_SHARE, TYPING_SHARE = 0.4, 0.25, 0.3
 
 
 class Outgoing(msgspec.Struct):
@@ -33,6 +33,7 @@ class Outgoing(msgspec.Struct):
     manner: str
     again_at: float = 0.0
     first_at: float = 0.0
+    answered: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
 
 class Person:
@@ -135,11 +136,33 @@ class Person:
             self._spawn(self._try(outgoing, "socket"))
         elif manner == "late":
             self._spawn(self._late(outgoing, rng.uniform(0.5, 6.0)))
+        elif manner == "imposture":
+            self._spawn(self._impose(outgoing, speak(rng)[2]))
+        if rng.random() < TYPING_SHARE:
+            self._spawn(self.phones[0].put("typing", {}))
 
     async def _late(self, outgoing: Outgoing, after_s: float) -> None:
         """Once more, long after it was answered: a phone that was in a tunnel."""
         await asyncio.sleep(after_s)
         await self._try(outgoing, "socket")
+
+    async def _impose(self, outgoing: Outgoing, word: str) -> None:
+        """Once it is answered: other words under the same id."""
+        said = outgoing.said
+        await outgoing.answered.wait()
+        body = {"content": f"never mind {word}", "messageType": "text", "clientMessageId": said.client_id}
+        answer = await self._post(body)
+        if answer is not None and (code := answer[1].get("code", "")) not in PASSING:
+            self._history.impostures.append(Imposture(round(self._now(), 4), said.client_id, word, answer[0], code))
+
+    async def _post(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        try:
+            answer = await self._rest.post(
+                f"/api/trips/{self._trip}/messages", json=body, headers=self._headers, timeout=REST_WITHIN_S
+            )
+            return answer.status_code, answer.json()
+        except (httpx.HTTPError, ValueError):
+            return None
 
     async def _try(self, outgoing: Outgoing, via: str) -> None:
         if via == "rest":
@@ -160,18 +183,14 @@ class Person:
         said, name = outgoing.said, self.phones[0].log.name
         self._history.tries.append(Try(round(self._now(), 4), said.client_id, name, "rest"))
         body = {"content": said.text, "messageType": "text", "clientMessageId": said.client_id}
-        try:
-            answer = await self._rest.post(
-                f"/api/trips/{self._trip}/messages", json=body, headers=self._headers, timeout=REST_WITHIN_S
-            )
-            told = answer.json()
-        except (httpx.HTTPError, ValueError):
+        answer = await self._post(body)
+        if answer is None:
             return
-        if answer.status_code in (200, 201):
-            self.counts["duplicates"] += answer.status_code == 200
+        status, told = answer
+        if status in (200, 201):
             self._acknowledge(name, "rest", said.client_id, told["id"], told["seq"], told["status"])
         else:
-            self._refuse(name, "rest", said.client_id, told.get("code", str(answer.status_code)))
+            self._refuse(name, "rest", said.client_id, told.get("code", str(status)))
 
     # -- hearing ---------------------------------------------------------------------------------------------------
 
@@ -209,4 +228,5 @@ class Person:
     def _settle(self, client_id: str) -> None:
         outgoing = self.waiting.pop(client_id, None)
         if outgoing is not None:
+            outgoing.answered.set()
             self.answered_in.append(time.monotonic() - outgoing.first_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,32 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "resent": counts.get("resent", 0),
         "stored": sum(row.sender_type != "system" for row in history.rows.messages),
         "duplicates_refused": len(history.tries) - len({one.client_id for one in history.tries}),
+        "impostures_refused": len(history.impostures),
+        "commands_overheard": outcome.overheard,
         "events_heard": sum(len(line.frames) for device in history.devices for line in device.connections),
         "sockets": sum(len(device.connections) for device in history.devices),
         "decisions": outcome.decided,
         "errors": {name: number for name, number in counts.items() if name.startswith("error")},
+        "logged_errors": _logged(outcome.log),
         "died_by_themselves": outcome.deaths,
         "quiet_after_s": round(outcome.quiet_after_s, 2),
         "answered_in_s": _spread(outcome.answered_in),
         "recovery_s": {kind: _spread(times) for kind, times in sorted(recoveries.items())},
         "findings": [str(finding) for finding in outcome.findings],
     }
+
+
+def _logged(log: str) -> dict[str, int]:
+    """What the processes logged as an error that is not the expected "try again": by event and kind of error."""
+    found: Counter[str] = Counter()
+    for line in log.splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue  # the engines' own lines
+        if told.get("level") in ("error", "critical") and told.get("code") != "unavailable":
+            found[f"{str(told.get('event')).splitlines()[0][:60]} {told.get('error', '')}".strip()] += 1
+    return dict(found)
 
 
 def _spread(values: list[float]) -> dict[str, float]:
@@ -82,6 +98,9 @@ def table(outcome: Outcome) -> str:
         f"  said {told['said']}, acked {told['acked']}, rejected {told['rejected']}, tries {told['tries']},"
         f" duplicates refused {told['duplicates_refused']}, stored {told['stored']}",
         f"  frames heard {told['events_heard']}, decisions {told['decisions']}, errors {told['errors']}",
+        f"  words under a used id refused {told['impostures_refused']},"
+        f" commands to Valkey overheard {told['commands_overheard']}",
+        f"  errors logged {told['logged_errors']}",
         f"  quiet {told['quiet_after_s']} s after everything was healed;"
         f" died by themselves: {told['died_by_themselves']}",
         f"  answered in {told['answered_in_s']}",

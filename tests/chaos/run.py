@@ -19,6 +19,7 @@ from tests.chaos.desk import Desk
 from tests.chaos.histories import History
 from tests.chaos.house import House, open_house
 from tests.chaos.nemesis import KINDS, Act, Nemesis, plan
+from tests.chaos.overhearing import Ear
 from tests.chaos.people import Person
 from tests.chaos.phone import Phone
 from tests.chaos.proxy import Proxy
@@ -52,6 +53,7 @@ class Outcome(msgspec.Struct):
     decided: dict[str, int]
     answered_in: list[float]
     quiet_after_s: float
+    overheard: int
     deaths: dict[str, int]
     log: str
 
@@ -71,6 +73,7 @@ class _Run:
         self._people: list[Person] = []
         self._phones: dict[str, Phone] = {}
         self._tokens = Tokens(house.settings)
+        self._ear = Ear(house.valkey.port)
         self._began = 0.0
 
     async def go(self) -> Outcome:
@@ -90,6 +93,7 @@ class _Run:
         deaths = {name: child.deaths for name, child in self._house.children.items() if child.deaths}
         await self._house.end_processes()
         self._history.rows = await collect(self._house)
+        self._history.overheard = sorted(self._ear.heard)
         counts: dict[str, int] = {}
         for person in self._people:
             for name, number in person.counts.items():
@@ -97,7 +101,7 @@ class _Run:
         answered_in = [seconds for person in self._people for seconds in person.answered_in]
         return Outcome(
             course, self._history, check(self._history), acts, counts, dict(desk.decided), answered_in, quiet_after_s,
-            deaths, (self._house.directory / "house.log").read_text(errors="replace"),
+            self._ear.commands, deaths, (self._house.directory / "house.log").read_text(errors="replace"),
         )  # fmt: skip
 
     def _acts(self) -> list[Act]:
@@ -150,6 +154,7 @@ class _Run:
     @asynccontextmanager
     async def _living(self) -> AsyncGenerator[None]:
         works = [phone.run() for phone in self._phones.values()] + [person.repeat() for person in self._people]
+        works.append(self._ear.run())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield

@@ -17,6 +17,7 @@ from tests.chaos.histories import (
     EventRow,
     Frame,
     History,
+    Imposture,
     MessageRow,
     ReceiptRow,
     Rows,
@@ -56,8 +57,8 @@ def updated(message: str, seq: int, change: str, content: str | None) -> Frame:
     return frame("message-updated", flat(message, seq, content, change=change))
 
 
-def mark(seq: int) -> Frame:
-    return frame("message-read", {"readBy": RIDER, "seq": seq, "messageId": "m1"})
+def mark(message: str, seq: int) -> Frame:
+    return frame("message-read", {"readBy": RIDER, "seq": seq, "messageId": message})
 
 
 def row(message: str, status: str, outcome: str, driver: int | None, rider: int | None) -> MessageRow:
@@ -82,8 +83,8 @@ def whole() -> History:
     ]
     starred = "*" * len(text_of("m4"))
     driver_frames = [
-        joined(0), frame("messages-history", []), new("m1", 1), new("m2", 2), new("m4", 3), mark(1),
-        updated("m4", 4, "masked", text_of("m4")), updated("m2", 5, "released", text_of("m2")), mark(3),
+        joined(0), frame("messages-history", []), new("m1", 1), new("m2", 2), new("m4", 3), mark("m4", 3),
+        updated("m4", 4, "masked", text_of("m4")), updated("m2", 5, "released", text_of("m2")), mark("m2", 2),
     ]  # fmt: skip
     rider = Device(
         "rider-1", TRIP, RIDER, "customer",
@@ -196,12 +197,23 @@ CHANGES: dict[str, tuple[str, Change]] = {
         "withheld", lambda h: h.devices[1].pages.append(
             Frame(9.0, json.dumps({"lastSeq": 4, "items": [flat("m4", 2, text_of("m4"))]})))),
     "words of another trip arrive": (
-        "withheld", lambda h: h.said.append(Said("c-x", OTHER, "p", "driver", "plain", "", WORDS["m1"]))),
-    "a receipt goes back on a socket": ("receipts", lambda h: frames_of(h, 0).append(mark(2))),
-    "a receipt goes back in the rows": (
-        "receipts", lambda h: h.rows.receipts.append(ReceiptRow(TRIP, RIDER, "read", 2, 3.0))),
+        "withheld", lambda h: setattr(h.said[0], "trip", OTHER)),
+    "a receipt goes back on a socket": ("receipts", lambda h: frames_of(h, 0).append(mark("m1", 1))),
     "a receipt covers what there is not": (
         "receipts", lambda h: h.rows.receipts.append(ReceiptRow(TRIP, RIDER, "read", 9, 3.0))),
+    "a message that was read is unread again": (
+        "receipts", lambda h: frames_of(h, 0).extend(
+            frame("message-updated", flat("m4", seq, text_of("m4"), change="masked", read_at=at))
+            for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, None)))),
+    "a message was read later than it was": (
+        "receipts", lambda h: frames_of(h, 0).extend(
+            frame("message-updated", flat("m4", seq, text_of("m4"), change="masked", read_at=at))
+            for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, "2026-01-01T10:00:02Z")))),
+    "other words are taken under a used id": (
+        "stored", lambda h: h.impostures.append(Imposture(2.0, "c-m1", STRANGE, 201, ""))),
+    "other words under a used id arrive": (
+        "withheld", lambda h: leak(h, frame("typing", {"draft": STRANGE}))),
+    "words pass through Valkey in plain": ("withheld", lambda h: h.overheard.append(WORDS["m1"])),
     "an act is not in the log": ("audit", lambda h: h.rows.audited["message.accepted"].remove("m2")),
     "an act is in the log twice": ("audit", lambda h: h.rows.audited["message.released"].append("m2")),
     "an entry is of no act": ("audit", lambda h: h.rows.audited["message.rejected"].append("m1")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath
 from msgspec import Meta
 
@@ -38,7 +40,45 @@ class PressBody(msgspec.Struct, rename="camel", kw_only=True):
     note: Annotated[str, Meta(max_length=2_000)] | None = None
 
 
-@post("/emergency", guards=[participants_even_in_disgrace])
+@dataclass
+class _TakesAPress(Operation):
+    """The route reads its body itself, so that nothing in it can refuse a press; this is what it understands."""
+
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody(
+            description="All of it may be left out, and so may the body. What cannot be read of it is left out too.",
+            content={"application/json": OpenAPIMediaType(schema=_BODY)},
+            required=False,
+        )
+
+
+_BODY = Schema(
+    type=OpenAPIType.OBJECT,
+    properties={
+        "clientRequestId": Schema(
+            type=OpenAPIType.STRING,
+            min_length=1,
+            max_length=100,
+            description="A press with an id that was used before is the same press.",
+        ),
+        "covert": Schema(type=OpenAPIType.BOOLEAN, description="Left out: as the policy of the market says."),
+        "location": Schema(
+            type=OpenAPIType.OBJECT,
+            description="Where the person is, in degrees and metres, and when that was.",
+            required=["lat", "lon"],
+            properties={
+                "lat": Schema(type=OpenAPIType.NUMBER, minimum=-90, maximum=90),
+                "lon": Schema(type=OpenAPIType.NUMBER, minimum=-180, maximum=180),
+                "accuracyM": Schema(type=OpenAPIType.NUMBER, minimum=0, maximum=1_000_000),
+                "at": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
+            },
+        ),
+        "note": Schema(type=OpenAPIType.STRING, max_length=2_000),
+    },
+)
+
+
+@post("/emergency", guards=[participants_even_in_disgrace], operation_class=_TakesAPress)
 async def press_emergency(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],

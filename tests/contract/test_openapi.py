@@ -6,11 +6,13 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.config import SchemathesisConfig
 
+from backend.api.emergency import Position, PressBody
 from tests.factories.tokens import Tokens, bearer
 
 #: Long polls wait; the end of one's own session would turn every call after it into a 401.
@@ -40,6 +42,14 @@ def test_the_description_names_every_call_of_the_contract(description: dict[str,
     }  # fmt: skip
     described = {(method, path) for path, item in description["paths"].items() for method in item}
     assert expected <= described, sorted(expected - described)
+
+
+def test_a_press_is_described_by_what_its_route_reads(description: dict[str, Any]) -> None:
+    body = description["paths"]["/api/trips/{trip_id}/emergency"]["post"]["requestBody"]
+    assert not body["required"], "the button works with an empty body"
+    described = body["content"]["application/json"]["schema"]["properties"]
+    assert set(described) == {field.encode_name for field in msgspec.structs.fields(PressBody)}
+    assert set(described["location"]["properties"]) == {field.encode_name for field in msgspec.structs.fields(Position)}
 
 
 ROLES = ("driver", "service", "staff")

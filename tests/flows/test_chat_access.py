@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID, uuid4
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from backend.pipeline.services import Services
 from tests.factories.chat import Chat
@@ -126,3 +131,13 @@ async def test_staff_who_look_after_a_covert_call_are_not_shown_to_the_other_sid
     assert (await chat.client.get(opened, params={"purpose": "emergency"}, headers=staff)).status_code == 200
     assert await seen_by("customer") == ["emergency", "complaint"]
     assert await seen_by("driver") == ["complaint"]
+
+
+async def test_an_address_that_names_no_trip_is_answered_with_a_reason(chat: Chat) -> None:
+    base = str(chat.client.base_url).replace("http", "ws", 1).rstrip("/")
+    for nothing in ("nope", "0", "%00", "x" * 2000):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{base}/ws/trips/{nothing}/chat", proxy=None)
+        assert refused.value.response.status_code == 404
+        assert refused.value.response.headers["content-type"] == "application/problem+json"
+        assert json.loads(refused.value.response.body or b"")["code"] == "trip_not_found"

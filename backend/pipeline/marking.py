@@ -15,7 +15,7 @@ from backend.messages.access import access_last_seq
 from backend.messages.receipts import access_seq_of, mark
 from backend.messages.wire import frame
 from backend.pipeline.services import Services
-from backend.realtime import AUDIENCES, Whisper
+from backend.realtime import AUDIENCES, Audience, Whisper
 from backend.trips.access import TripView
 
 #: The newest message, not of the reader's own, that a watermark newly covers, with its number for each side. Only what
@@ -41,7 +41,7 @@ JOIN LATERAL (
     AND CASE p.role WHEN 'driver' THEN seq_driver ELSE seq_customer END > p.from_seq
     AND CASE p.role WHEN 'driver' THEN seq_driver ELSE seq_customer END <= r.up_to_seq
   ORDER BY seq_staff DESC LIMIT 1) m ON true
-WHERE r.trip_id = ANY($1::uuid[]) AND r.at > $2
+WHERE r.trip_id = ANY($1::uuid[]) AND ($2::timestamptz IS NULL OR r.at > $2)
 ORDER BY r.trip_id, r.kind, p.role, r.up_to_seq DESC
 """
 
@@ -87,6 +87,20 @@ async def access_newest_marks(pool: Any, trip_ids: Sequence[UUID], since: dateti
         told
         for trip_id, kind, role, user_id, up_to, at, message_id, *reached in rows
         for told in _told(trip_id, kind, role, user_id, up_to, at, message_id, reached)
+    ]
+
+
+async def access_marks_for(pool: Any, view: TripView, audience: Audience) -> list[bytes]:
+    """The newest receipts of a trip as frames, for a client that was away and does not start from a snapshot."""
+    rows = await pool.fetch(_NEWEST, [view.trip_id], None)
+    floor = view.from_seq(audience)
+    return [
+        told.frame
+        for trip_id, kind, role, user_id, up_to, at, message_id, *reached in rows
+        for told, number in zip(
+            _told(trip_id, kind, role, user_id, up_to, at, message_id, reached), reached, strict=True
+        )
+        if told.audience == audience and number > floor
     ]
 
 

@@ -14,6 +14,7 @@ from backend.api.sockets.registry import Seat
 from backend.errors import ProblemError
 from backend.messages.access import HISTORY, MAX_RESUME, access_epoch, access_history, access_last_seq, access_missed
 from backend.messages.wire import frame
+from backend.pipeline.marking import access_marks_for
 from backend.pipeline.services import Services
 from backend.realtime import Audience, Numbered
 from backend.trips.access import TripView
@@ -60,7 +61,9 @@ async def catch_up(hall: Hall, outlet: Outlet, view: TripView, audience: Audienc
         missed = await _missed(services, view, audience, auth.since, last)
         if missed is not None:
             reached = missed[-1].seq if missed else last
-            outlet.begin(frame("joined", {**joined, "lastSeq": reached}), *(part.frame for part in missed))
+            # Receipts are no events: what was read meanwhile, of messages this client has, nothing else would tell it.
+            marks = await access_marks_for(services.pool, view, audience)
+            outlet.begin(frame("joined", {**joined, "lastSeq": reached}), *(part.frame for part in missed), *marks)
             return reached
     # Only up to `last`: what is stored while this is read follows as its own event, also one without a message.
     history = await access_history(services.pool, services.keyring, view, audience, limit=HISTORY, up_to=last)

@@ -63,10 +63,12 @@ class Outlet:
         self.cursor = seq
         self.put(frame)
 
-    def whisper(self, frame: bytes) -> None:
-        """A frame that may be lost."""
+    def whisper(self, frame: bytes) -> bool | None:
+        """A frame that may be lost; False when it was. A receipt then comes again."""
         if self._held is None and self._bytes < self._max_bytes * LOSSY_SHARE:
             self.put(frame)
+            return None
+        return False
 
     # -- from the session ------------------------------------------------------------------------------------------
 

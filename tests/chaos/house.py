@@ -180,8 +180,15 @@ class House:
             await asyncio.sleep(KEEPER_EVERY_S)
 
     async def connect(self) -> Any:
-        """A connection of our own to PostgreSQL."""
-        return await cast("Any", asyncpg).connect(self.postgres.url(), timeout=5)
+        """A connection of our own to PostgreSQL, which may be on its way back."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while True:
+            try:
+                return await cast("Any", asyncpg).connect(self.postgres.url(), timeout=5)
+            except (OSError, asyncpg.PostgresError):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
 
     async def end_processes(self) -> None:
         """Stop the product's own processes in good order; the engines stay."""

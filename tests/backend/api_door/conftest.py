@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from litestar.datastructures import State
 
 from backend.api.door import protocol
 from backend.settings import Settings, load
@@ -16,6 +17,8 @@ def roomy() -> dict[str, str]:
     return {
         "TRIPWARDEN_LIMIT_MESSAGES_PER_S": "10000",
         "TRIPWARDEN_LIMIT_MESSAGES_BURST": "10000",
+        "TRIPWARDEN_LIMIT_TRIP_MESSAGES_PER_S": "10000",
+        "TRIPWARDEN_LIMIT_TRIP_MESSAGES_BURST": "10000",
         "TRIPWARDEN_LIMIT_REQUESTS_PER_S_LOOPBACK": "100000",
     }
 
@@ -38,9 +41,9 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How many calls were begun on the short way, under `short`."""
     taken, begin = Counter[str](), protocol.ShortCall.begin
 
-    def counted(call: protocol.ShortCall, *given: object) -> None:
+    def counted(call: protocol.ShortCall, state: State, wanted: protocol.Wanted) -> bool:
         taken["short"] += 1
-        begin(call, *given)  # pyright: ignore[reportArgumentType]
+        return begin(call, state, wanted)
 
     monkeypatch.setattr(protocol.ShortCall, "begin", counted)
     return taken

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from backend.accounts.caller import Caller
-from backend.api.door.answering import SendBody, answer_send
+from backend.api.door.answering import QuickBody, SendBody, answer_quick, answer_send
 from backend.api.guards import caller_of, participants_only, participants_whom_the_send_checks, services_of
 from backend.api.problems import response_of
 from backend.errors import ProblemError
@@ -25,13 +25,6 @@ from backend.pipeline.services import Services
 
 Cursor = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
-
-
-class QuickBody(msgspec.Struct, rename="camel", kw_only=True):
-    """A quick message to send, by its key."""
-
-    template_key: Annotated[str, msgspec.Meta(max_length=100)]
-    client_message_id: UUID | None = None
 
 
 class History(msgspec.Struct, rename="camel", kw_only=True):
@@ -80,7 +73,7 @@ async def list_messages(
     return History(items=items, last_seq=last_seq, epoch=await access_epoch(services.pool))
 
 
-async def answer_from_bytes(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def answer_message(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The whole answer of `send_message`, as the short way gives it too."""
     body, waiting = await request.body(), asyncio.get_running_loop().create_future()
     trip_id: UUID = request.path_params["trip_id"]
@@ -88,22 +81,29 @@ async def answer_from_bytes(request: Request[Any, Any, Any]) -> Response[bytes]:
     return response_of(await asyncio.shield(waiting))
 
 
-@post("/", guards=[participants_whom_the_send_checks], before_request=answer_from_bytes)
+@post("/", guards=[participants_whom_the_send_checks], before_request=answer_message)
 async def send_message(trip_id: FromPath[UUID], data: JSONBody[SendBody]) -> Response[Message]:
     """Send a message; durable and told to both sides when this answers."""
     # Only the description of the call is made from this; `before_request` has answered.
     raise NotImplementedError
 
 
-@post("/quick", guards=[participants_whom_the_send_checks])
-async def send_quick_message(
-    services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
-    trip_id: FromPath[UUID],
-    data: JSONBody[QuickBody],
-) -> Response[Message]:
+async def answer_quick_message(request: Request[Any, Any, Any]) -> Response[Any]:
+    """The whole answer of `send_quick_message`, as the short way gives it too; here also the call for help."""
+    services, caller = services_of(request), caller_of(request)
+    body, waiting = await request.body(), asyncio.get_running_loop().create_future()
+    trip_id: UUID = request.path_params["trip_id"]
+    call = answer_quick(services, caller, trip_id, body, request.scope["path"], waiting.set_result)
+    if call is not None:
+        return answer(await send_quick(services, caller, trip_id, call.template_key, call.client_message_id))
+    return response_of(await asyncio.shield(waiting))
+
+
+@post("/quick", guards=[participants_whom_the_send_checks], before_request=answer_quick_message)
+async def send_quick_message(trip_id: FromPath[UUID], data: JSONBody[QuickBody]) -> Response[Message]:
     """Send a template; each side reads it in its own language."""
-    return answer(await send_quick(services, caller, trip_id, data.template_key, data.client_message_id))
+    # As above: answered before.
+    raise NotImplementedError
 
 
 @post("/media", guards=[participants_only])

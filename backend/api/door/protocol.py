@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with a short way for the one call that everything is full of: sending a message.
+"""HTTP/1.1 as uvicorn speaks it, with a short way for what everything is full of: sending a message.
 
 A request that is in no way unusual is answered from here: no scope for a framework, no task, no events; its answer
 leaves in one write. Anything else (another path, a body in chunks, a header that changes what a request means, a
@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from litestar import Litestar
 from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from backend.api.door.answering import answer_send
+from backend.api.door.answering import answer_quick, answer_send
 from backend.api.guards import check_participant_role, holder_of
 from backend.api.limits import check_address
 from backend.api.problems import Answer, answer_of
 from backend.pipeline.services import Services
 
-_TARGET = re.compile(rb"/api/trips/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/messages")
+_TARGET = re.compile(rb"/api/trips/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/messages(/quick)?")
 #: Names and addresses as everybody writes them; whatever else a host may be called is looked at on the long way.
 _HOST = re.compile(rb"[0-9A-Za-z.:\[\]-]+")
 #: With one of these a request may mean something else than its body says.
@@ -32,23 +32,35 @@ _PLAIN = (b"application/json", b"application/json; charset=utf-8", b"application
 MAX_BODY_BYTES = 32 * 1024
 
 
+class Wanted(NamedTuple):
+    """What the head of a request says."""
+
+    trip_id: UUID
+    quick: bool
+    authorization: str
+
+
 class ShortCall(RequestResponseCycle):
     """One request on the short way, where uvicorn keeps the request that it is answering.
 
     uvicorn gives it the body, says when the client is gone (`disconnected`) and when the process stops (`keep_alive`).
     """
 
-    def begin(self, state: State, trip_id: UUID, authorization: str) -> None:
-        """The body is whole: check who asks, and answer. The same checks in the same order as on the long way."""
+    def begin(self, state: State, wanted: Wanted) -> bool:
+        """The body is whole: check who asks, and answer. The same checks in the same order as on the long way.
+
+        False, with nothing done, for the call for help, which is not only sent.
+        """
         services: Services = state.services
         try:
             check_address(state, cast("Any", self.scope))
-            caller = holder_of(authorization, services)
+            caller = holder_of(wanted.authorization, services)
             check_participant_role(caller)
         except Exception as error:  # noqa: BLE001  (what Litestar's exception handler is on the long way)
             self.finish(answer_of(error, self.scope["path"]))
-            return
-        answer_send(services, caller, trip_id, bytes(self.body), self.scope["path"], self.finish)
+            return True
+        give = answer_quick if wanted.quick else answer_send
+        return give(services, caller, wanted.trip_id, bytes(self.body), self.scope["path"], self.finish) is None
 
     def finish(self, answer: Answer) -> None:
         """Write the answer, whole, in one go; nothing where nobody waits for it any more."""
@@ -70,7 +82,7 @@ class ShortCall(RequestResponseCycle):
 class ShortWay(HttpToolsProtocol):
     """uvicorn's protocol with the short way. Bounds on heads are another class's: put it in front of this one."""
 
-    _short: tuple[ShortCall, UUID, str] | None = None
+    _short: tuple[ShortCall, Wanted] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,11 +110,15 @@ class ShortWay(HttpToolsProtocol):
         if self._short is None or self._litestar is None:
             super().on_message_complete()
             return
-        (call, trip_id, authorization), self._short = self._short, None
+        (call, wanted), self._short = self._short, None
         call.more_body = False
-        call.begin(self._litestar.state, trip_id, authorization)
+        if not call.begin(self._litestar.state, wanted):
+            self.cycle = cast("Any", None)
+            super().on_headers_complete()
+            self.cycle.body += call.body
+            super().on_message_complete()
 
-    def _as_short_call(self) -> tuple[ShortCall, UUID, str] | None:
+    def _as_short_call(self) -> tuple[ShortCall, Wanted] | None:
         target, parser = _TARGET.fullmatch(self.url), cast("Any", self.parser)
         if target is None or parser.get_method() != b"POST" or not self._is_free():
             return None
@@ -123,7 +139,7 @@ class ShortWay(HttpToolsProtocol):
             keep_alive=parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        return call, UUID(target[1].decode("ascii")), authorization
+        return call, Wanted(UUID(target[1].decode("ascii")), target[2] is not None, authorization)
 
     def _is_free(self) -> bool:
         """No request before this one is being answered, and the last answer has left."""

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from backend.messages.templates import EMERGENCY_KEY
+from backend.messages.templates_seed import SEEDS
 from tests.backend.api_door.wire import Heard, dialled, request
 from tests.factories.chat import Chat
-from tests.factories.tokens import Tokens
+from tests.factories.tokens import Tokens, bearer
 
 #: What two sends of the same words may differ in: their own id, number and moment.
 VOLATILE = re.compile(rb'"(id|seq|created_at|timestamp)":("[^"]*"|\d+)')
@@ -50,7 +52,7 @@ headers = st.lists(
         b"connection: keep-alive",
     ]), max_size=4, unique=True,
 )  # fmt: skip
-bearers = st.sampled_from(
+who_asks = st.sampled_from(
     ["own", "own", "own", "own", "other", "foreign", "service", "staff", "expired", "junk", "none", "basic", "lower"]
 )
 
@@ -89,20 +91,66 @@ async def ask_both_ways(api_url: str, path: str, body: bytes, more: list[bytes])
 
 
 @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=bodies, more=headers, bearer=bearers)
-@example(body=b'{"content": "At the gate"}', more=[b"content-type: application/json"], bearer="own")
-@example(body=b'{"content": "you idiot, go to hell"}', more=[], bearer="other")
-@example(body=b'{"content": "call me at +1 415 555 0100"}', more=[], bearer="own")
-@example(body=b'{"content": "x", "replyTo": "%b"}' % str(uuid4()).encode(), more=[], bearer="own")
+@given(body=bodies, more=headers, role=who_asks)
+@example(body=b'{"content": "At the gate"}', more=[b"content-type: application/json"], role="own")
+@example(body=b'{"content": "you idiot, go to hell"}', more=[], role="other")
+@example(body=b'{"content": "call me at +1 415 555 0100"}', more=[], role="own")
+@example(body=b'{"content": "x", "replyTo": "%b"}' % str(uuid4()).encode(), more=[], role="own")
 def test_any_request_gets_the_same_answer_both_ways(
-    api_url: str, tokens: Tokens, body: bytes, more: list[bytes], bearer: str
+    api_url: str, tokens: Tokens, body: bytes, more: list[bytes], role: str
 ) -> None:
     async def once() -> None:
         chat, who = await trip_of_its_own(api_url, tokens)
-        short, long = await ask_both_ways(api_url, f"{chat.path}/messages", body, [*who[bearer], *more])
+        short, long = await ask_both_ways(api_url, f"{chat.path}/messages", body, [*who[role], *more])
         assert alike(short) == alike(long)
 
     asyncio.run(once())
+
+
+quick_bodies = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "templateKey": st.one_of(
+                st.sampled_from(["driver_arrived", "customer_on_way", EMERGENCY_KEY, "x" * 101]), words
+            )
+        },
+        optional={"clientMessageId": ids, "content": words},
+    ).map(lambda made: json.dumps(made).encode()),
+    bodies,
+)
+
+
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=quick_bodies, more=headers, role=who_asks)
+@example(body=b'{"templateKey": "%b"}' % EMERGENCY_KEY.encode(), more=[], role="own")
+@example(body=b'{"templateKey": "%b"}' % EMERGENCY_KEY.encode(), more=[], role="foreign")
+def test_any_quick_message_gets_the_same_answer_both_ways(
+    api_url: str, tokens: Tokens, body: bytes, more: list[bytes], role: str
+) -> None:
+    async def once() -> None:
+        chat, who = await trip_of_its_own(api_url, tokens)
+        short, long = await ask_both_ways(api_url, f"{chat.path}/messages/quick", body, [*who[role], *more])
+        assert alike(short) == alike(long)
+
+    asyncio.run(once())
+
+
+async def test_every_template_is_sent_the_short_way_and_the_call_for_help_is_a_press(
+    api_url: str, tokens: Tokens, ways: Counter[str]
+) -> None:
+    chat, who = await trip_of_its_own(api_url, tokens)
+    sent = dict[str, bytes]()
+    async with dialled(api_url) as line:
+        for key in (seed.key for seed in SEEDS if seed.audience in ("driver", "both")):
+            body = json.dumps({"templateKey": key, "clientMessageId": str(uuid4())}).encode()
+            await line.say(request(f"{chat.path}/messages/quick", body, *who["own"]))
+            sent[key] = (await line.hear()).status
+    assert EMERGENCY_KEY in sent
+    assert set(sent.values()) == {b"HTTP/1.1 201 Created"}, sent
+    assert ways["short"] == len(sent)
+    async with httpx.AsyncClient(base_url=api_url, trust_env=False) as client:
+        found = await client.get("/api/staff/incidents", headers=bearer(tokens.staff()))
+    assert [one["trip_id"] for one in found.json()["items"]].count(str(chat.trip_id)) == 1
 
 
 async def test_a_message_is_new_once_and_then_a_repeat_whichever_way_it_comes(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
 
-# A trip that was never ended is looked at for 48 hours, one that has ended as long as people may write.
+# A trip that was never ended is looked at for 48 hours, one that has ended as long as people may write. `bound` is the
+# oldest transaction that runs at a look: whatever it does not see yet carries that number or a later one in `xmin`, so
+# that the next look gets the chats that were written since, and perhaps some twice, but misses none.
 _CHATS = """
-SELECT c.trip_id, c.seq_staff, c.expire_on FROM trip_chat c
-WHERE coalesce(c.closes_at, c.push_until) > $1
-  AND EXISTS (SELECT FROM push_device d WHERE d.user_id IN (c.driver_id, c.customer_id))
+SELECT s.bound, c.trip_id, c.seq_staff, c.expire_on
+FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text AS bound) s
+LEFT JOIN trip_chat c ON coalesce(c.closes_at, c.push_until) > $1
+  AND ($2::text IS NULL OR age(c.xmin) <= age($2::text::xid))
+  AND EXISTS (SELECT FROM push_device)
 """
 _COUNTS = """
 SELECT (SELECT count(*) FROM push WHERE status IN ('due', 'sending', 'retry')) AS waiting,
@@ -16,10 +22,17 @@ SELECT (SELECT count(*) FROM push WHERE status IN ('due', 'sending', 'retry')) A
 """
 
 
-async def access_chats(pool: Any, now: Any) -> list[Any]:
-    """(trip, last staff number, expiry) of every open chat in which somebody has a device."""
-    rows: list[Any] = await pool.fetch(_CHATS, now)
-    return rows
+class Look(NamedTuple):
+    """(trip, last staff number, expiry) of open chats, and the bound from which the next look goes on."""
+
+    bound: str
+    chats: list[tuple[UUID, int, date]]
+
+
+async def access_chats(pool: Any, now: datetime, bound: str | None) -> Look:
+    """Open chats that were written since the look that gave `bound`; with None all; none while nobody has a device."""
+    rows = await pool.fetch(_CHATS, now, bound)
+    return Look(rows[0][0], [row[1:] for row in rows if row[1] is not None])
 
 
 async def access_counts(pool: Any) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """What is due: messages that nobody has reached two seconds after their commit, and pushes that nobody sent.
 
-One sweeper looks once a second, with one statement: which open chats, with a device in them, have another last number
-than a second ago. Two looks later it asks about exactly those numbers whether a receipt covers them. So a message is
+One sweeper looks once a second, with one statement: which open chats were written since, and have another last number
+than before. Two seconds later it asks about exactly those numbers whether a receipt covers them. So a message is
 asked about once, 2 to 3 seconds after its commit, a chat in which nothing happens costs nothing more, and nothing
 is added to a send. What it remembers of the last looks lies in memory: whoever starts anew asks about everything that
 is younger than a push lives, and the key (message, device) keeps a second row from being made.
@@ -34,6 +34,8 @@ PATIENCE = timedelta(seconds=2)
 LEASE_MS, ASK_AGAIN_S = 4_000, 1.5
 LEASE_KEY = "tripwarden:push:lookout"
 VALKEY_PATIENCE_S = 0.5
+#: So often all open chats are looked at, so that those that have closed are forgotten.
+WHOLE_EVERY_S = 600.0
 #: Chats of one statement: a whole city that has to be asked about at a start is asked in parts.
 BATCH = 500
 #: A push that no worker picked up after so many seconds is sent by the sweeper itself.
@@ -69,6 +71,8 @@ class Lookout:
     def __init__(self) -> None:
         self._name = secrets.token_hex(8)
         self._known: dict[UUID, int] = {}
+        self._bound: str | None = None
+        self._whole_at = 0.0
         self._moved: deque[tuple[datetime, dict[date, list[Moved]]]] = deque()
         self._leading, self._ask_at = False, 0.0
         self._dispose_at: datetime | None = None
@@ -91,7 +95,7 @@ class Lookout:
 
     def forget(self) -> None:
         """Somebody else looks now."""
-        self._known.clear()
+        self._known, self._bound = {}, None
         self._moved.clear()
 
     async def _leads(self, parts: Parts) -> bool:
@@ -112,15 +116,21 @@ class Lookout:
 
     async def _look(self, parts: Parts, now: datetime) -> None:
         """Note which chats have moved since the last look."""
-        known = self._known
-        seen: dict[UUID, int] = {}
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._whole_at:
+            self._bound, self._whole_at = None, now_s + WHOLE_EVERY_S
+        bound, chats = await access_chats(parts.db.pool, now, self._bound)
         moved: dict[date, list[Moved]] = {}
-        for trip_id, seq_staff, expire_on in await access_chats(parts.db.pool, now):
-            seen[trip_id] = seq_staff
-            before = known.get(trip_id, 0)
+        for trip_id, seq_staff, expire_on in chats:
+            before = self._known.get(trip_id, 0)
             if before != seq_staff:
                 moved.setdefault(expire_on, []).append(Moved(trip_id, before, seq_staff))
-        self._known = seen
+        latest = {chat[0]: chat[1] for chat in chats}
+        if self._bound is None:
+            self._known = latest  # those that have closed are forgotten
+        else:
+            self._known.update(latest)
+        self._bound = bound
         if moved:
             self._moved.append((now, moved))
 
@@ -131,9 +141,7 @@ class Lookout:
         while self._moved and self._moved[0][0] <= now - PATIENCE:
             for day, chats in self._moved[0][1].items():
                 for start in range(0, len(chats), BATCH):
-                    async with parts.db.session() as session:
-                        made += await make_due(session, chats[start : start + BATCH], day, now, ttl)
-                        await session.commit()
+                    made += await make_due(parts.db.pool, chats[start : start + BATCH], day, now, ttl)
             # Not before it is done: after a failure the same is asked again.
             self._moved.popleft()
         return made

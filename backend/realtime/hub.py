@@ -119,6 +119,7 @@ class Hub:
         """A socket has read up to `last`: if the lane is behind, something was rung while nobody listened."""
         lane = self._lane_of(trip_id, audience)
         if lane is not None and lane.last < last:
+            lane.expect(last)
             self._gaps.ask(trip_id, audience, 0.0)
 
     def local_trips(self) -> list[UUID]:

@@ -55,6 +55,10 @@ class Lane:
         """Whether a later event than the last one is known of, kept or not."""
         return self._highest > self.last
 
+    def expect(self, seq: int) -> None:
+        """There are events up to `seq`, whoever said so."""
+        self._highest = max(self._highest, seq)
+
     def take(self, seq: int, frame: bytes) -> None:
         """An event with number `seq` has arrived, from wherever."""
         if seq == self.last + 1:
@@ -84,7 +88,7 @@ class Lane:
             subscriber.offer(max(subscriber.cursor, last) + _NOWHERE, b"{}")
 
     def _keep(self, seq: int, frame: bytes) -> None:
-        self._highest = max(self._highest, seq)
+        self.expect(seq)
         if self._waiting is None:
             self._waiting = {}
         if len(self._waiting) < WAITING and self._bytes + len(frame) <= WAITING_BYTES and seq not in self._waiting:
@@ -122,7 +126,9 @@ class Lane:
 
     def repeat_marks(self) -> None:
         """Tell again the newest receipts that somebody here could not take."""
-        owed, self._owed = self._owed or {}, None
+        if self._owed is None:
+            return
+        owed, self._owed = self._owed, None
         for kind, frame in owed.items():
             if False in [subscriber.whisper(frame) for subscriber in tuple(self.subscribers)]:
                 self._owed = self._owed or {}

@@ -20,17 +20,25 @@ from backend.realtime.lane import Lane
 
 log = structlog.get_logger()
 
-#: Trips in one query.
-CHUNK = 2_000
+#: Trips in one query; between two of them the loop does other things.
+CHUNK = 1_000
 #: Before a whole installation is reset, the row is read a second time.
 SURE_AFTER_S = 0.2
-_NUMBERS = "SELECT trip_id, seq_driver, seq_customer FROM trip_chat WHERE trip_id = ANY($1::uuid[])"
+#: PostgreSQL compares: of thousands of trips only those come back that differ. NULL: nobody of that side is here.
+_DIFFERENT = """
+SELECT c.trip_id, c.seq_driver, c.seq_customer
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS here(trip_id, driver, customer)
+JOIN trip_chat c ON c.trip_id = here.trip_id
+WHERE c.seq_driver <> here.driver OR c.seq_customer <> here.customer
+"""
 _EPOCH = "SELECT epoch FROM installation"
 #: Only from the epoch that was read: of many processes that see it at once, one changes it.
 _NEW_EPOCH = "UPDATE installation SET epoch = gen_random_uuid() WHERE epoch = $1"
 
 Lanes = dict[UUID, dict[Audience, Lane]]
 Key = tuple[UUID, Audience]
+#: By trip: the last number delivered to the driver's and to the customer's sockets here, None where there are none.
+Delivered = dict[UUID, tuple[int | None, int | None]]
 
 
 class Recheck:
@@ -48,11 +56,10 @@ class Recheck:
         behind: list[UUID] = []
         for chunk in self.chunks():
             delivered = self._delivered(chunk)
-            numbers = await self._numbers(chunk)
+            numbers = await self._different(delivered)
             behind += [trip_id for trip_id, audience in numbers if self._catch_up(trip_id, audience, numbers)]
-            went_back = _lower(numbers, delivered)
-            if went_back:
-                await self._be_sure(went_back, delivered)
+            if _lower(numbers, delivered):
+                await self._be_sure(delivered)
         return behind
 
     def chunks(self) -> Iterable[list[UUID]]:
@@ -60,30 +67,37 @@ class Recheck:
         trips = list(self._lanes)
         return (trips[start : start + CHUNK] for start in range(0, len(trips), CHUNK))
 
-    def _delivered(self, trips: list[UUID]) -> dict[Key, int]:
-        return {(trip, side): lane.last for trip in trips for side, lane in self._lanes.get(trip, {}).items()}
+    def _delivered(self, trips: list[UUID]) -> Delivered:
+        delivered: Delivered = {}
+        for trip_id in trips:
+            lanes = self._lanes.get(trip_id)
+            if lanes is not None:
+                for lane in lanes.values():
+                    lane.repeat_marks()
+                driver, customer = lanes.get("driver"), lanes.get("customer")
+                delivered[trip_id] = (driver and driver.last, customer and customer.last)
+        return delivered
 
-    async def _numbers(self, trips: list[UUID]) -> dict[Key, int]:
-        numbers: dict[Key, int] = {}
-        for trip_id, *both in await self._pool().fetch(_NUMBERS, trips):
-            for audience, number in zip(AUDIENCES, both, strict=True):
-                numbers[(trip_id, audience)] = number
-        return numbers
+    async def _different(self, delivered: Delivered) -> dict[Key, int]:
+        """The numbers in the rows of those trips where they are others."""
+        drivers, customers = [both[0] for both in delivered.values()], [both[1] for both in delivered.values()]
+        rows = await self._pool().fetch(_DIFFERENT, list(delivered), drivers, customers)
+        return {
+            (trip_id, side): number for trip_id, *both in rows for side, number in zip(AUDIENCES, both, strict=True)
+        }
 
     def _catch_up(self, trip_id: UUID, audience: Audience, numbers: dict[Key, int]) -> bool:
         lane = self._lanes.get(trip_id, {}).get(audience)
-        if lane is None:
-            return False
-        lane.repeat_marks()
-        if lane.last >= numbers[(trip_id, audience)]:
+        if lane is None or lane.last >= numbers[(trip_id, audience)]:
             return False
         self.behind += 1
+        lane.expect(numbers[(trip_id, audience)])
         self._gaps.ask(trip_id, audience, 0.0)
         return True
 
-    async def _be_sure(self, keys: list[Key], delivered: dict[Key, int]) -> None:
+    async def _be_sure(self, delivered: Delivered) -> None:
         await asyncio.sleep(SURE_AFTER_S)
-        numbers = await self._numbers(list({trip_id for trip_id, _ in keys}))
+        numbers = await self._different(delivered)
         went_back = _lower(numbers, delivered)
         if not went_back:
             return
@@ -105,6 +119,11 @@ class Recheck:
                     lane.break_off(lane.last)
 
 
-def _lower(numbers: dict[Key, int], delivered: dict[Key, int]) -> list[Key]:
+def _lower(numbers: dict[Key, int], delivered: Delivered) -> list[Key]:
     """Whose rows, read afterwards, have less than was delivered before."""
-    return [key for key, number in numbers.items() if number < delivered.get(key, 0)]
+    found: list[Key] = []
+    for trip_id, audience in numbers:
+        before = delivered[trip_id][AUDIENCES.index(audience)]
+        if before is not None and numbers[(trip_id, audience)] < before:
+            found.append((trip_id, audience))
+    return found

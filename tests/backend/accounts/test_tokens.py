@@ -14,11 +14,13 @@ from uuid import uuid4
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from backend.accounts import tokens as module
 from backend.accounts.keyfile import check_private, write_private
 from backend.accounts.tokens import TokenService, subject_id
+from backend.clock import MovableClock
 from backend.errors import ProblemError
 from backend.settings import SettingError, load
 
@@ -141,3 +143,35 @@ def test_a_provider_that_goes_away_later_locks_nobody_out_and_holds_nobody_up(
     with pytest.raises(ProblemError, match="unavailable"):
         tokens.verify(provider.token(kid="two"))
     assert time.monotonic() - started < 1.0
+
+
+class Counting:
+    """Keys that count how often a signature is checked with them."""
+
+    def __init__(self, public: Any) -> None:
+        self.public, self.asked = public, 0
+
+    def key_for(self, token: str) -> Any:
+        self.asked += 1
+        return self.public
+
+
+def test_a_signature_is_checked_once_and_the_end_of_a_token_every_time() -> None:
+    clock, own = MovableClock(datetime.now(UTC)), Ed25519PrivateKey.generate()
+    keys = Counting(own.public_key())
+    service = TokenService(
+        signing_key=own, keys=keys, algorithms=("EdDSA",), audience="rides", issuer="us", clock=clock
+    )
+    token = service.mint("driver", uuid4(), ttl_s=60)
+    assert service.known(token) is None
+    assert len({service.verify(token) for _ in range(50)}) == 1
+    assert keys.asked == 1
+    clock.move(timedelta(seconds=61))
+    with pytest.raises(ProblemError) as refused:
+        service.verify(token)
+    assert (refused.value.code, service.known(token)) == ("token_expired", None)
+    forged = token[:-6] + ("AAAAAA" if token[-6:] != "AAAAAA" else "BBBBBB")
+    for _ in range(2):
+        with pytest.raises(ProblemError, match="not_authenticated"):
+            service.verify(forged)
+    assert keys.asked == 3, "what was refused is not remembered"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -36,6 +37,14 @@ class Platform:
     async def make_trip(self, trip_id: str, body: dict[str, object]) -> None:
         """`PUT /api/platform/trips/{id}`."""
         await self._call("PUT", f"/api/platform/trips/{trip_id}", body)
+
+    async def name_device(self, user_id: str, locale: str) -> None:
+        """`PUT /api/platform/users/{id}`: somebody's phone, for pushes."""
+        token = f"city:{uuid.UUID(user_id).hex * 4}"
+        await self._call(
+            "PUT", f"/api/platform/users/{user_id}",
+            {"devices": [{"token": token, "platform": "android", "locale": locale}]},
+        )  # fmt: skip
 
     async def set_status(self, trip_id: str, status: str) -> None:
         """`POST .../status`."""

@@ -129,6 +129,8 @@ async def open_trip(streets: Streets, market: str, lang: str, status: Status) ->
         "destination": _address(goal, town.streets, rng),
     }
     await streets.platform.make_trip(trip_id, body)
+    for person in people.values():
+        await streets.platform.name_device(person.id, person.locale)
     streets.figures.trips_started += 1
     ledger = Ledger(streets.figures)
     async with AsyncExitStack() as stack:

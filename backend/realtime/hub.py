@@ -287,6 +287,8 @@ class Hub:
         while True:
             await asyncio.sleep(BEAT_S)
             slept, at = loop.time() - at, loop.time()
+            if slept > FORGET_S:
+                self._neighbours.thawed(at)
             self._recent.turn()
             self._neighbours.beat(at)
             if slept > FORGET_S:

@@ -71,6 +71,12 @@ class Neighbours:
             self._added -= added
             self._change(added, set())
 
+    def thawed(self, now: float) -> None:
+        """We were frozen, not they: what they said meanwhile may still wait to be read. Nobody is forgotten for it."""
+        for known in self._known.values():
+            known.heard_at = now
+        self._tell(None, Ask())
+
     def beat(self, now: float) -> None:
         """Forget who is silent, ask again who is not understood, and show that we live if anybody may care."""
         for process in [name for name, known in self._known.items() if now - known.heard_at > FORGET_S]:

@@ -154,6 +154,15 @@ def test_who_says_goodbye_or_is_silent_for_long_is_forgotten() -> None:
     assert town.houses[b"three"].count == 0
 
 
+def test_who_was_frozen_forgets_nobody_for_it() -> None:
+    town = Town()
+    town.want(b"one", 1)
+    town.now += 10 * FORGET_S
+    town.houses[b"two"].thawed(town.now)
+    town.houses[b"two"].beat(town.now)
+    assert town.houses[b"two"].listeners(1) == (b"one",)
+
+
 def test_whose_list_is_not_known_is_told_everything_and_asked_once_a_beat() -> None:
     town = Town()
     town.want(b"one", 1)

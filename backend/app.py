@@ -82,7 +82,7 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     handlers: dict[Any, Any] = {Exception: respond}
-    return Litestar(
+    app = Litestar(
         route_handlers=ROUTES,
         lifespan=[lifespan],
         dependencies={
@@ -90,10 +90,12 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
             "caller": Provide(provide_caller, sync_to_thread=False),
         },
         exception_handlers=handlers,
-        middleware=[AddressLimits],
         openapi_config=OPENAPI,
         request_max_body_size=settings.api.max_body_bytes,
         request_class=Request,
         logging_config=None,
         debug=False,
     )
+    # Around the router and not behind it: a call that fits no route counts too.
+    app.asgi_handler = AddressLimits(app.asgi_handler)
+    return app

@@ -56,6 +56,19 @@ async def test_new_sockets_count_as_requests(chat: Chat) -> None:
     assert int(refused.value.response.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/nothing"), ("PATCH", "/api/messages/templates")])
+async def test_a_call_that_fits_no_route_counts_too(chat: Chat, method: str, path: str) -> None:
+    await fill(chat)
+    answers = [(await chat.client.request(method, path)).status_code for _ in range(3)]
+    assert answers[-1] == 429
+    assert await ask_for_health(chat) == 200
+
+
+async def ask_for_health(chat: Chat) -> int:
+    """Health is asked ten times a second, and never refused."""
+    return [(await chat.client.get("/health/live")).status_code for _ in range(5)][-1]
+
+
 async def test_the_platform_is_free(chat: Chat) -> None:
     for status in ("pickup", "arriving", "in_transit", "completed"):
         await chat.move(status)

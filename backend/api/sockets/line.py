@@ -30,6 +30,8 @@ STUCK_S = 15.0
 CLOSE_WITHIN_S = 2.0
 #: Bytes that the transport may hold before frames wait in the outlet.
 HIGH_WATER = 32 * 1024
+#: Frames of one turn that leave in one write.
+OUT_FRAMES = 32
 #: Bytes read of one client before the others have their turn.
 PIECE = 4096
 #: Sockets of a process that stops are closed at this rate, all within this time: so they do not come back all at once.
@@ -84,14 +86,26 @@ class Exchange:
     def __init__(self, max_size: int) -> None:
         self.wheel = Wheel()
         self.parsers = Parsers(max_size)
+        self._unsent: list[Line] = []
+
+    def send_soon(self, line: Line) -> None:
+        """Let a line write what it has at the end of this turn of the loop."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send_all)
+        self._unsent.append(line)
+
+    def _send_all(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for line in unsent:
+            line.send()
 
 
 class Line(asyncio.Protocol):
     """uvicorn's protocol for a connection that was handed over, and the `Drain` of its outlet."""
 
     __slots__ = (
-        "_asked_at", "_backlog", "_connections", "_exchange", "_message", "_parser", "_paused", "_phase", "_soon",
-        "_stuck", "_talk", "_tasks", "_text", "_transport", "_unread", "_until", "choked", "heard_at",
+        "_asked_at", "_backlog", "_connections", "_exchange", "_message", "_out", "_parser", "_paused", "_phase",
+        "_soon", "_stuck", "_talk", "_tasks", "_text", "_transport", "_unread", "_until", "choked", "heard_at",
     )  # fmt: skip
 
     _talk: Talk
@@ -105,6 +119,7 @@ class Line(asyncio.Protocol):
         self._text = True
         self._unread = b""
         self._paused = self._soon = self.choked = False
+        self._out: list[bytes] | None = None
         self._stuck: tuple[int, float] | None = None
         self.heard_at = self._asked_at = self._until = exchange.wheel.now
         self._backlog = 0
@@ -236,9 +251,20 @@ class Line(asyncio.Protocol):
     # -- saying ----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Bytes to the client. The loop (uvloop) puts all of one turn into one write."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        """Bytes to the client. All of one turn of the loop leave in one write: it costs more than our own work does."""
+        if self._out is None:
+            self._out = [data]
+            self._exchange.send_soon(self)
+        else:
+            self._out.append(data)
+            if len(self._out) >= OUT_FRAMES:
+                self.send()
+
+    def send(self) -> None:
+        """Hand what was written to the transport."""
+        out, self._out = self._out, None
+        if out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def pause_writing(self) -> None:
         """The transport holds as much as it should."""
@@ -277,7 +303,8 @@ class Line(asyncio.Protocol):
             return max(TICK_S, PING_AFTER_S - silent_s - TICK_S * ((id(self) >> 8) % 4))
         if self._asked_at <= self.heard_at:
             self._asked_at, self._backlog = now, self._untaken()
-            self.write(PING)
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.write(PING)
         elif silent_s >= GONE_AFTER_S:
             backlog = self._untaken()
             if backlog >= self._backlog:
@@ -317,12 +344,14 @@ class Line(asyncio.Protocol):
         assert self._parser is not None
         self.write(b"".join(self._parser.data_to_send()))
         self._close_soon()
+        self.send()
         if self._transport is not None:
             self._transport.close()
 
     def _fail(self) -> None:
         """They broke the protocol. What is still on its way is read for a moment, or it would cost them our reason."""
         self._close_soon()
+        self.send()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write_eof()
 
@@ -350,7 +379,7 @@ class Line(asyncio.Protocol):
 
     def _gone(self) -> None:
         before, self._phase = self._phase, Phase.GONE
-        self._unread, self._message, self._parser = b"", None, None
+        self._unread, self._message, self._parser, self._out = b"", None, None, None
         if before in (Phase.NEW, Phase.LIVE):
             self._talk.on_gone()
 

@@ -29,8 +29,8 @@ class Drain(Protocol):
 class Outlet:
     """The lane's subscriber for one socket. `offer` never blocks: who does not read is closed, and resumes later.
 
-    A frame goes straight to the transport, which puts all of one turn of the loop into one write. Only while that is
-    choked do frames wait here.
+    A frame goes straight to the line, which puts all of one turn of the loop into one write. Only while that is choked
+    do frames wait here.
     """
 
     __slots__ = ("_bytes", "_drain", "_held", "_max_bytes", "_max_frames", "_waiting", "closing", "cursor")

@@ -140,7 +140,7 @@ class SocketRegistry:
             [seat.caller.token_id for seat in seats],
         )
         pool: Any = self._services.pool
-        found = {seats[row["place"] - 1] for row in await pool.fetch(_SIFT, *columns, now)}
+        found: set[Seat] = {seats[row["place"] - 1] for row in await pool.fetch(_SIFT, *columns, now)}
         return found.union(seat for seat in seats if seat.caller.expires_at < now)
 
     async def _look(self, seats: set[Seat]) -> None:

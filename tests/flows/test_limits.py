@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from backend.api.limits import is_loopback
+from backend.api.limits import holder_of_address, is_loopback
 from backend.settings import Settings, load
 from tests.factories.chat import Chat
 
@@ -106,3 +106,18 @@ async def test_marks_of_one_socket_have_a_limit_and_the_socket_lives(chat: Chat)
 )
 def test_this_machine_is_known_by_each_of_its_names(address: str, own: bool) -> None:
     assert is_loopback(address) is own
+
+
+@pytest.mark.parametrize(
+    ("address", "holder"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("::1", "::1"),
+        ("?", "?"),
+    ],
+)
+def test_a_home_with_many_addresses_has_one_limit(address: str, holder: str) -> None:
+    assert holder_of_address(address) == holder

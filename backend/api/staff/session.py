@@ -18,6 +18,7 @@ from backend.accounts.caller import Caller
 from backend.accounts.models import StaffAccount
 from backend.accounts.service import check_password, note_sign_in, revoke_token
 from backend.api.guards import open_to_all
+from backend.api.limits import holder_of_address
 from backend.api.staff.roles import staff_may_watch
 from backend.audit import Entry
 from backend.errors import ProblemError
@@ -63,7 +64,7 @@ async def sign_in(
     """Sign in with a local account; a wrong address and a wrong password answer alike, and in the same time."""
     address = request.client.host if request.client else "unknown"
     async with services.db.session() as session:
-        await sign_ins.begin(session, services.clock, data.email, address)
+        await sign_ins.begin(session, services.clock, data.email, holder_of_address(address))
         account = await access_staff_by_email(session, data.email)
         await session.commit()
     if account is None or not await check_password(account, data.password):
@@ -72,7 +73,7 @@ async def sign_in(
         await _refused(services, account, address)
         raise ProblemError("sign_in_failed")
     async with services.db.session() as session:
-        await sign_ins.succeed(session, data.email, address)
+        await sign_ins.succeed(session, data.email, holder_of_address(address))
         await note_sign_in(session, services.clock, account.id)
         await services.audit.append(session, _entry("staff.signed_in", account, address))
         await session.commit()

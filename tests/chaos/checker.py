@@ -131,7 +131,7 @@ class _Walk:
     def __init__(self, device: Device, number: int, connection: Connection) -> None:
         self._where = f"{device.name} socket {number}"
         self._connection = connection
-        self._started = False
+        self._started = self._owed_a_reset = False
         self.reached = connection.since or 0
 
     def findings(self) -> Iterator[Finding]:
@@ -141,8 +141,9 @@ class _Walk:
                 self._started = True
                 if self._connection.since is None:
                     self.reached = heard.data["lastSeq"]
+                self._owed_a_reset = self._connection.epoch not in (None, heard.data["epoch"])
             elif heard.event == "reset":
-                self.reached = heard.data["lastSeq"]
+                self.reached, self._owed_a_reset = heard.data["lastSeq"], False
             elif heard.seq is not None:
                 yield from self._next(heard, heard.seq)
 
@@ -150,6 +151,8 @@ class _Walk:
         at = f"at {heard.at:.2f} s"
         if not self._started:
             yield Finding("order", self._where, f"{heard.event} {seq} {at} before `joined`")
+        if self._owed_a_reset:
+            yield Finding("order", self._where, f"{heard.event} {seq} {at} to numbers of another database, no `reset`")
         if seq <= self.reached:
             yield Finding("order", self._where, f"{heard.event} {seq} {at} after {self.reached}: not the next")
         elif seq > self.reached + 1:

@@ -25,6 +25,9 @@ from tests.chaos.proxy import Proxy
 QUIET_S, DEAD_S = 3.0, 5.5
 OPEN_WITHIN_S = 4.0
 PUT_WITHIN_S = 3.0
+#: Shares of connections on which a phone knows nothing any more, or comes with the epoch of another database: both
+#: start from a snapshot.
+FORGETS_ALL, FORGETS_EPOCH = 0.06, 0.12
 #: Before the next connection, at random up to this.
 BACK_WITHIN_S = 0.6
 
@@ -114,9 +117,10 @@ class Phone:
             self._proxy.name(socket.local_address[1], self.log.name)
             line = Connection(self.now())
             auth: dict[str, Any] = {"token": self._token}
-            if self.epoch is not None:
-                line.since, line.epoch = self.cursor, self.epoch
-                auth |= {"since": self.cursor, "epoch": self.epoch}
+            dice = self._rng.random()
+            if self.epoch is not None and dice > FORGETS_ALL:
+                line.since, line.epoch = self.cursor, self.epoch if dice > FORGETS_EPOCH else "another"
+                auth |= {"since": line.since, "epoch": line.epoch}
             self.log.connections.append(line)
             self._socket, self._heard_at, self._deaf_until = socket, time.monotonic(), 0.0
             watch = asyncio.create_task(self._watch(socket))

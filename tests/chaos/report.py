@@ -33,6 +33,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "commands_overheard": outcome.overheard,
         "events_heard": sum(len(line.frames) for device in history.devices for line in device.connections),
         "sockets": sum(len(device.connections) for device in history.devices),
+        "closed": _closed(outcome),
         "decisions": outcome.decided,
         "errors": {name: number for name, number in counts.items() if name.startswith("error")},
         "logged_errors": _logged(outcome.log),
@@ -55,6 +56,12 @@ def _logged(log: str) -> dict[str, int]:
         if told.get("level") in ("error", "critical") and told.get("code") != "unavailable":
             found[f"{str(told.get('event')).splitlines()[0][:60]} {told.get('error', '')}".strip()] += 1
     return dict(found)
+
+
+def _closed(outcome: Outcome) -> dict[str, int]:
+    """Sockets by the code with which they ended; 1006: without one."""
+    lines = [line for device in outcome.history.devices for line in device.connections]
+    return dict(sorted(Counter(str(line.code) for line in lines).items()))
 
 
 def _spread(values: list[float]) -> dict[str, float]:
@@ -100,6 +107,7 @@ def table(outcome: Outcome) -> str:
         f"  frames heard {told['events_heard']}, decisions {told['decisions']}, errors {told['errors']}",
         f"  words under a used id refused {told['impostures_refused']},"
         f" commands to Valkey overheard {told['commands_overheard']}",
+        f"  sockets closed with {told['closed']}",
         f"  errors logged {told['logged_errors']}",
         f"  quiet {told['quiet_after_s']} s after everything was healed;"
         f" died by themselves: {told['died_by_themselves']}",

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.nemesis import KINDS, Act, plan
-from tests.chaos.report import table
+from tests.chaos.report import keep, table
 from tests.chaos.run import Course, Outcome, run
+
+KEPT = Path(__file__).parents[2] / ".cache" / "chaos"
 
 pytestmark = pytest.mark.timeout(180)
 
 
 def lived_through(course: Course) -> Outcome:
-    """The run of a course, in a loop of its own."""
+    """The run of a course, in a loop of its own. What was found is kept as `make chaos` keeps it."""
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(run(course))
+        outcome = loop.run_until_complete(run(course))
     finally:
         loop.close()
+    if outcome.findings and not course.command:
+        keep(outcome, KEPT)
+    return outcome
 
 
 def test_nothing_is_lost_doubled_or_shown_while_everything_breaks() -> None:

@@ -176,6 +176,8 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "an event comes twice": ("order", lambda h: frames_of(h, 0).insert(4, new("m2", 2))),
     "two events change places": ("order", lambda h: frames_of(h, 0).insert(2, frames_of(h, 0).pop(3))),
     "a resume leaves something out": ("order", lambda h: frames_of(h, 1, 1).pop(1)),
+    "numbers of another database go on without a reset": (
+        "order", lambda h: setattr(h.devices[1].connections[1], "epoch", "another")),
     "an event comes before joined": ("order", lambda h: frames_of(h, 0).insert(0, new("m1", 1))),
     "a reset snapshot is not whole": (
         "told", lambda h: frames_of(h, 2).append(

@@ -24,7 +24,8 @@ def settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
             "TRIPWARDEN_LOG_LEVEL": "warning",
             "TRIPWARDEN_LIMIT_TRIP_MESSAGES_PER_S": "0.2",
             "TRIPWARDEN_LIMIT_TRIP_MESSAGES_BURST": "4",
-            "TRIPWARDEN_LIMIT_JOINS_BURST": "40",
+            "TRIPWARDEN_LIMIT_JOINS_PER_S": "0.1",
+            "TRIPWARDEN_LIMIT_JOINS_BURST": "12",
             "TRIPWARDEN_LIMIT_SOCKETS_PER_USER": "6",
         },
         data_dir=tmp_path_factory.mktemp("data"),
@@ -101,3 +102,15 @@ async def test_a_user_has_so_many_sockets_wherever_they_are(chat: Chat, api_url:
         await phone.hang_up()
     await asyncio.sleep(0.2)
     assert await try_to_join(other_api_url) is not None
+
+
+async def test_whoever_joins_again_and_again_is_told_to_come_back_later(chat: Chat) -> None:
+    for _ in range(12):
+        phone = await chat.join("customer")
+        await phone.hang_up()
+    phone = await chat.dial()
+    await phone.send("auth", token=chat.token("customer"))
+    refused = await phone.hear("error")
+    assert refused["code"] == "rate_limited"
+    assert await phone.closed_with() == 4429
+    assert await chat.join("driver"), "the other one may"

@@ -20,6 +20,7 @@ class Trust:
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = tuple(ip_network(network) for network in networks)
         self.holds = lru_cache(REMEMBERED)(self._holds)
+        self._read = lru_cache(REMEMBERED)(address_of)
 
     def _holds(self, address: str) -> bool:
         """Whether this is one of them."""
@@ -40,7 +41,7 @@ class Trust:
         chain = b",".join(value for name, value in headers if name == FORWARDED_FOR)
         nearest = peer
         for hop in reversed(chain.rsplit(b",", MAX_HOPS)[-MAX_HOPS:] if chain else []):
-            address = address_of(hop)
+            address = self._read(hop)
             if address is None:
                 break
             nearest = address

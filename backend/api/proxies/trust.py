@@ -10,6 +10,8 @@ from backend.api.proxies.header import plain
 
 #: Addresses whose answer is remembered, and hops of a chain that are looked at, from the near end.
 REMEMBERED, MAX_HOPS = 4096, 32
+#: The longest address with its port, and room for blanks; more is no address, and is not remembered either.
+MAX_HOP_BYTES = 64
 
 FORWARDED_FOR = b"x-forwarded-for"
 
@@ -41,7 +43,7 @@ class Trust:
         chain = b",".join(value for name, value in headers if name == FORWARDED_FOR)
         nearest = peer
         for hop in reversed(chain.rsplit(b",", MAX_HOPS)[-MAX_HOPS:] if chain else []):
-            address = self._read(hop)
+            address = self._read(hop) if len(hop) <= MAX_HOP_BYTES else None
             if address is None:
                 break
             nearest = address

@@ -1,4 +1,4 @@
-"""`tripwarden up`: the flags, the data directory, the lock."""
+"""`tripwarden up`: the flags, the data directory, the lock. `tripwarden roll`: new code into one that runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,11 @@ from backend.errors import ProblemError
 from backend.settings import Settings, is_running
 from backend.supervisor.directories import engine_user, is_open_to, make_data_directory
 from backend.supervisor.output import Output
-from backend.supervisor.plan import Options
-from backend.supervisor.runtime import LOCK, Lock
+from backend.supervisor.plan import ROLL_SIGNAL, Options
+from backend.supervisor.runtime import LOCK, Lock, read_runtime
 
 EPHEMERAL_PREFIX = "tripwarden-ephemeral-"
+ROLL_LOOKS_S = 0.1
 
 
 def run(argv: list[str], data_dir: Path | None) -> int:
@@ -35,6 +37,28 @@ def run(argv: list[str], data_dir: Path | None) -> int:
         finally:
             output.close()
     return 0
+
+
+def roll(argv: list[str], data_dir: Path | None) -> int:
+    """Ask a running `up` to replace its processes one after the other, and wait until it has.
+
+    Raises ProblemError `not_found` when none runs, `unavailable` when it ends or cannot start a new process.
+    """
+    parser("roll").parse_args(argv)
+    directory = read_settings(data_dir, with_runtime=False).data.dir
+    before = read_runtime(directory)
+    if before is None:
+        raise ProblemError("not_found", f"`tripwarden up` does not run on {directory}")
+    os.kill(before.up, ROLL_SIGNAL)
+    while (now := read_runtime(directory)) is not None and now.up == before.up:
+        if now.rolls.failed and now.rolls.count > before.rolls.count:
+            raise ProblemError("unavailable", f"the roll ended early: {now.rolls.failed}")
+        if now.rolls.count > before.rolls.count:
+            replaced = [name for name, pid in now.pids.items() if before.pids.get(name) != pid]
+            print(f"replaced: {', '.join(replaced)}")
+            return 0
+        time.sleep(ROLL_LOOKS_S)
+    raise ProblemError("unavailable", "`tripwarden up` was stopped before it had rolled")
 
 
 @contextmanager
@@ -99,10 +123,9 @@ def _flags() -> argparse.ArgumentParser:
 
 def _some(low: int, high: int) -> Callable[[str], int]:
     def read(raw: str) -> int:
-        value = int(raw)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{value} is not from {low} to {high}")
-        return value
+        if not raw.isdecimal() or not low <= int(raw) <= high:
+            raise argparse.ArgumentTypeError(f"{raw} is not from {low} to {high}")
+        return int(raw)
 
     return read
 

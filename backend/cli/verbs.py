@@ -26,6 +26,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "up": Verb("backend.cli.up:run", "start the whole product on this machine, its engines included"),
+    "roll": Verb("backend.cli.up:roll", "replace the processes of a running `up` one after the other, by new code"),
     "migrate": Verb("backend.cli.processes:migrate", "bring the database to this version's schema"),
     "api": Verb("backend.cli.processes:api", "run one api process"),
     "worker": Verb("backend.cli.processes:worker", "run one worker process"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ from backend.notification.simulator import fcm
 from backend.settings import PREFIX, Settings, unknown_settings
 from backend.supervisor.health import answers
 from backend.supervisor.process import ChildSpec
+
+#: `tripwarden roll` sends it to `up`.
+ROLL_SIGNAL = signal.SIGUSR1
 
 SIMULATED_NUMBER = "+15005550006"
 

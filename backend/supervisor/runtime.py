@@ -11,10 +11,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from backend.errors import ProblemError
+from backend.settings import is_running
 from backend.supervisor.directories import write_private
 
 LOCK, RUNTIME = "up.lock", "runtime.json"
@@ -53,9 +55,38 @@ def _already(data_dir: Path) -> ProblemError:
     return ProblemError("already_running", f"`tripwarden up` already runs on {data_dir}; stop it, or use --data-dir")
 
 
-def write_runtime(data_dir: Path, settings: Mapping[str, Any], pids: Mapping[str, int]) -> None:
+@dataclass(frozen=True)
+class Rolls:
+    """How often the processes of an `up` were rolled, and why the last roll ended early (empty: it did not)."""
+
+    count: int = 0
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What an `up` that runs tells: its own process id, its children's by name, its rolls."""
+
+    up: int
+    pids: Mapping[str, int]
+    rolls: Rolls
+
+
+def write_runtime(data_dir: Path, settings: Mapping[str, Any], pids: Mapping[str, int], rolls: Rolls) -> None:
     """Tell other commands where everything is (0600: it holds the database's password)."""
-    write_private(data_dir / RUNTIME, json.dumps({"settings": settings, "pids": pids}, indent=2) + "\n")
+    told = {"settings": settings, "pids": pids, "up": os.getpid(), "rolls": asdict(rolls)}
+    write_private(data_dir / RUNTIME, json.dumps(told, indent=2) + "\n")
+
+
+def read_runtime(data_dir: Path) -> Runtime | None:
+    """What the `up` on this data directory tells; None when none runs, or not yet."""
+    if not is_running(data_dir):
+        return None
+    try:
+        told = json.loads((data_dir / RUNTIME).read_text())
+        return Runtime(told["up"], told["pids"], Rolls(**told["rolls"]))
+    except FileNotFoundError:
+        return None
 
 
 def remove_runtime(data_dir: Path) -> None:

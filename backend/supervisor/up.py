@@ -16,10 +16,10 @@ from backend.supervisor import postgres, valkey
 from backend.supervisor.child import Child, StartError
 from backend.supervisor.health import what_is_wrong
 from backend.supervisor.output import Output
-from backend.supervisor.plan import Options, Places, Plan, effective, environment
+from backend.supervisor.plan import ROLL_SIGNAL, Options, Places, Plan, effective, environment
 from backend.supervisor.ports import check_free, free_port, kept_port, listen
 from backend.supervisor.process import ChildSpec
-from backend.supervisor.runtime import remove_runtime, write_runtime
+from backend.supervisor.runtime import Rolls, remove_runtime, write_runtime
 
 if TYPE_CHECKING:
     from backend.supervisor.seed import SignIn
@@ -36,7 +36,9 @@ class Up:
         self._children: list[list[Child]] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._decided: dict[str, str] = {}
-        self._stop = asyncio.Event()
+        self._stop, self._roll_asked = asyncio.Event(), asyncio.Event()
+        self._rolls = Rolls()
+        self._rolled: list[Child] = []  # the stage whose children are replaced one by one
         self._listener: socket.socket | None = None  # open all the time: a new api process gets it, too
         # The write end lives and dies with this process; the read end tells a leash that it died.
         self._leash_read, self._leash_write = os.pipe()
@@ -47,17 +49,21 @@ class Up:
         begun = time.monotonic()
         starting = asyncio.ensure_future(self._start())
         stopped = asyncio.ensure_future(self._stop.wait())
+        rolling: asyncio.Future[None] | None = None
         try:
             await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 places, sign_ins = starting.result()
                 self._output.say(self._welcome(places, sign_ins, time.monotonic() - begun))
+                rolling = asyncio.ensure_future(self._roll_when_asked())
                 await stopped
         except StartError as error:
             raise ProblemError("unavailable", str(error)) from error
         finally:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+            under_way = [starting] if rolling is None else [starting, rolling]
+            for one in under_way:
+                one.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
             await self._stop_all()
 
     def _listen_to_signals(self) -> None:
@@ -65,6 +71,7 @@ class Up:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
                 loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(ROLL_SIGNAL, self._roll_asked.set)
 
     def _on_signal(self) -> None:
         if not self._stop.is_set():
@@ -73,6 +80,7 @@ class Up:
 
     async def _start(self) -> tuple[Places, list[SignIn]]:
         options = self._options
+        remove_runtime(options.data_dir)  # one that was killed left it: nobody may send our signals to its number
         self._listener = listener = listen(self._settings.api.host, options.port, "--port")
         check_free(options.console_port if options.console else 0, "--console-port")
         engines, database_url, redis_url = await asyncio.to_thread(self._prepare_engines)
@@ -85,7 +93,9 @@ class Up:
             await self._start_stage(engines)
             sign_ins = await self._prepare_database(plan.simulated_phones, database_url, env)
             await aside
-            for stage in plan.stages():
+            first, *later = plan.stages()
+            self._rolled = await self._start_stage(first)
+            for stage in later:
                 await self._start_stage(stage)
         finally:
             aside.cancel()
@@ -132,8 +142,11 @@ class Up:
             simulator_port=kept_port(self._options.data_dir / "simulator.port"),
         )
 
-    async def _start_stage(self, specs: Sequence[ChildSpec]) -> None:
-        stage = [Child(spec, self._output, leash_fd=self._leash_read, changed=self._write_runtime) for spec in specs]
+    def _child(self, spec: ChildSpec) -> Child:
+        return Child(spec, self._output, leash_fd=self._leash_read, changed=self._write_runtime)
+
+    async def _start_stage(self, specs: Sequence[ChildSpec]) -> list[Child]:
+        stage = [self._child(spec) for spec in specs]
         self._children.append(stage)
         starting = [asyncio.ensure_future(child.start()) for child in stage]
         try:
@@ -142,11 +155,53 @@ class Up:
             for one in starting:
                 one.cancel()
         self._keepers += [asyncio.ensure_future(child.keep()) for child in stage]
+        return stage
+
+    async def _roll_when_asked(self) -> None:
+        while True:
+            await self._roll_asked.wait()
+            self._roll_asked.clear()
+            failed = ""
+            try:
+                await self._roll()
+                self._output.say("tripwarden: rolled")
+            except (StartError, OSError) as error:
+                failed = str(error)
+                self._output.say(f"tripwarden: the roll ends here, the rest stays as it is: {failed}")
+            self._rolls = Rolls(self._rolls.count + 1, failed)
+            self._write_runtime()
+
+    async def _roll(self) -> None:
+        """The api processes one after the other, for they have sockets; then the rest together."""
+        olds = tuple(self._rolled)
+        for old in olds[: self._options.api_workers]:
+            await self._replace(old)
+        for done in await asyncio.gather(
+            *(self._replace(old) for old in olds[self._options.api_workers :]), return_exceptions=True
+        ):
+            if isinstance(done, BaseException):
+                raise done
+
+    async def _replace(self, old: Child) -> None:
+        """The new one is well before the old one is asked to go: both listen at the shared socket for a moment."""
+        new = self._child(old.spec)
+        self._rolled.insert(self._rolled.index(old) + 1, new)  # a stop in the middle ends both
+        try:
+            await new.start()
+        except BaseException:
+            await new.stop()
+            self._rolled.remove(new)
+            self._write_runtime()
+            raise
+        self._keepers.append(asyncio.ensure_future(new.keep()))
+        self._output.say(f"tripwarden: {old.spec.name} is replaced ({old.pid} by {new.pid})")
+        await old.stop()
+        self._rolled.remove(old)
 
     def _write_runtime(self) -> None:
         running = {child.spec.name: child.pid for stage in self._children for child in stage}
         pids = {name: pid for name, pid in running.items() if pid is not None}
-        write_runtime(self._options.data_dir, self._decided, pids)
+        write_runtime(self._options.data_dir, self._decided, pids, self._rolls)
 
     async def _wait_ready(self, places: Places) -> None:
         """Ask the api whether every part is well; say which is not, and go on: it is kept alive all the same."""

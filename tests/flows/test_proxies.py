@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from backend.settings import Settings, load
 from tests.backend.api_proxies.headers import line, packet
@@ -162,12 +163,25 @@ async def test_a_stranger_needs_no_header_and_is_not_believed_with_one(tcp_url: 
     assert (await tcp(tcp_url, line(IPv4Address(address), 1) + REQUEST, source="127.0.0.3")).startswith(b"HTTP/1.1 400")
 
 
+UPGRADE = (
+    b"GET /ws/trips/00000000-0000-4000-8000-000000000000/chat HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n"
+    b"upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("version", [line, packet])
+async def test_header_request_and_first_frame_may_come_in_one_piece(
+    tcp_url: str, address: str, version: object
+) -> None:
+    first = Frame(Opcode.TEXT, b'{"event": "ping", "data": {}}').serialize(mask=True)
+    whole = version(IPv4Address(address), 4711) + UPGRADE + first  # type: ignore[operator]
+    answer = await tcp(tcp_url, whole)
+    assert answer.startswith(b"HTTP/1.1 101")
+    assert b"The first frame has to be auth." in answer
+
+
 async def test_a_socket_behind_a_plain_balancer_counts_for_its_client(tcp_url: str, address: str) -> None:
     header = line(IPv4Address(address), 4711)
-    upgrade = (
-        b"GET /ws/trips/00000000-0000-4000-8000-000000000000/chat HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n"
-        b"upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-    )
-    answers = [await tcp(tcp_url, header, upgrade) for _ in range(4)]
+    answers = [await tcp(tcp_url, header, UPGRADE) for _ in range(4)]
     assert answers[0].startswith(b"HTTP/1.1 101")
     assert answers[-1].startswith(b"HTTP/1.1 429")

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backend.notification.simulator import fcm
 from backend.settings import PREFIX, Settings, unknown_settings
 from backend.supervisor.health import answers
 from backend.supervisor.process import ChildSpec
@@ -82,6 +81,8 @@ def effective(settings: Settings, places: Places) -> dict[str, str]:
 
 def _simulated_push(places: Places) -> dict[str, str]:
     """The local Firebase stands beside the simulated telephones, and pushes with an account of its own."""
+    from backend.notification.simulator import fcm  # slow to import; a wrong flag is told at once
+
     base = f"http://127.0.0.1:{places.simulator_port}{fcm.PATH}"
     account = fcm.ensure_account(places.data_dir / "keys" / "simulated-firebase.json")
     return {"push_credentials_file": str(account), "push_api_base": base, "push_token_url": f"{base}/token"}

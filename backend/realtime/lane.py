@@ -123,6 +123,8 @@ class Lane:
         if mark is not None and False in taken:
             self._owed = self._owed or {}
             self._owed[mark[0]] = frame
+        elif mark is not None and self._owed:
+            self._owed.pop(mark[0], None)  # everybody has a later one now
 
     def repeat_marks(self) -> None:
         """Tell again the newest receipts that somebody here could not take."""

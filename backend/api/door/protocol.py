@@ -64,7 +64,7 @@ class ShortCall(RequestResponseCycle):
 
     def finish(self, answer: Answer) -> None:
         """Write the answer, whole, in one go; nothing where nobody waits for it any more."""
-        if self.disconnected or self.transport.is_closing():
+        if self.disconnected or self.response_complete or self.transport.is_closing():
             return
         lines = [STATUS_LINE[answer.status], *(b"%b: %b\r\n" % header for header in self.default_headers)]
         lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in answer.headers]
@@ -77,6 +77,8 @@ class ShortCall(RequestResponseCycle):
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+        # As uvicorn does: what is answered keeps its connection alive no longer.
+        self.on_response = _nothing
 
 
 class ShortWay(HttpToolsProtocol):
@@ -145,6 +147,10 @@ class ShortWay(HttpToolsProtocol):
         """No request before this one is being answered, and the last answer has left."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return self._litestar is not None and (cycle is None or cycle.response_complete) and not self.flow.write_paused
+
+
+def _nothing() -> None:
+    """What is left to do after an answer."""
 
 
 def _plain_authorization(headers: list[tuple[bytes, bytes]], max_body_bytes: int) -> str | None:

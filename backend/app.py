@@ -16,6 +16,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from backend.api import access_history, emergency, health, messages, platform, templates, tickets, twilio
 from backend.api.guards import provide_caller, provide_services
 from backend.api.limits import AddressLimits
+from backend.api.metrics import Siblings, own_families
 from backend.api.problems import respond
 from backend.api.sockets import chat_socket
 from backend.api.sockets.presence import Presence
@@ -69,6 +70,8 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
             app.state.services = services
             app.state.sockets = SocketRegistry(services)
             app.state.presence = Presence(services.redis)
+            app.state.siblings = Siblings(settings.data.dir, lambda: own_families(services, app.state.sockets))
+            await app.state.siblings.start()
             tasks = (
                 asyncio.create_task(app.state.sockets.watch(), name="sockets-watch"),
                 asyncio.create_task(app.state.presence.keep(app.state.sockets.present), name="presence-keep"),
@@ -78,6 +81,7 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
             finally:
                 for task in tasks:
                     task.cancel()
+                await app.state.siblings.stop()
                 app.state.sockets.elsewhere.close()
                 await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -1,4 +1,4 @@
-"""Is this process alive, is it ready, and what has it counted."""
+"""Is this process alive, and is it ready."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
-import structlog
-from litestar import MediaType, Response, Router, get
+from litestar import Response, Router, get
 from litestar.di import NamedDependency
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from backend.api.guards import open_to_all
+from backend.api.metrics import metrics
 from backend.db import SCHEMA_HEAD
 from backend.pipeline.services import Services
-from backend.push.access import access_counts
 
-log = structlog.get_logger()
 PATIENCE_S = 2.0
 
 
@@ -87,60 +83,6 @@ async def ready(services: NamedDependency[Services]) -> Response[Readiness]:
     needed = parts["database"].ok and parts["migrations"].ok
     status = "ready" if all(part.ok for part in checks) else "degraded" if needed else "unavailable"
     return Response(Readiness(status=status, parts=parts, pid=os.getpid()), status_code=200 if needed else 503)
-
-
-class _Collector:
-    """Reads the counters of this process when somebody asks; nothing is counted twice.
-
-    Processes may share one address, so every sample names its own by `pid`; what stands in rows is the same from each.
-    """
-
-    def __init__(self, services: Services, pushes: dict[str, int]) -> None:
-        self._services, self._pushes = services, pushes
-
-    def collect(self) -> Any:
-        """Metric families in Prometheus' own types."""
-        hub, sender = self._services.hub, self._services.sender
-        pid = str(os.getpid())
-        name, sentence = "tripwarden_messages", "Messages by what became of them."
-        messages = CounterMetricFamily(name, sentence, labels=["status", "pid"])
-        for status, count in sender.counts.items():
-            messages.add_metric([status, pid], count)
-        yield messages
-        for kind, name, sentence, value in (
-            (GaugeMetricFamily, "tripwarden_sockets", "Open sockets.", hub.sockets()),
-            (GaugeMetricFamily, "tripwarden_trips_local", "Trips with a socket here.", len(hub.local_trips())),
-            (CounterMetricFamily, "tripwarden_gaps_filled", "Gaps read from PostgreSQL.", hub.gaps_filled),
-            (CounterMetricFamily, "tripwarden_bells_dropped", "Bells dropped.", hub.bus.dropped),
-            (GaugeMetricFamily, "tripwarden_bus_connected", "Subscribed to Valkey.", float(hub.bus.connected)),
-        ):
-            family = kind(name, sentence, labels=["pid"])
-            family.add_metric([pid], value)
-            yield family
-        if self._pushes:
-            pushes = GaugeMetricFamily("tripwarden_pushes", "Pushes not sent yet, and given up.", labels=["state"])
-            for state, count in self._pushes.items():
-                pushes.add_metric([state], count)
-            yield pushes
-
-
-async def _pushes(services: Services) -> dict[str, int]:
-    """What waits to be pushed and what never got out; empty where nothing is pushed or the database is away."""
-    if services.pusher is None:
-        return {}
-    try:
-        return await asyncio.wait_for(access_counts(services.pool), PATIENCE_S)
-    except Exception as error:  # noqa: BLE001  (the counters of this process are told all the same)
-        log.warning("metrics.no_pushes", error=type(error).__name__)
-        return {}
-
-
-@get("/metrics", guards=[open_to_all], media_type=MediaType.TEXT, tags=["health"])
-async def metrics(services: NamedDependency[Services]) -> Response[bytes]:
-    """Prometheus text format."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(services, await _pushes(services)))
-    return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 router = Router("/", route_handlers=[live, ready, metrics])

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backend.errors import ProblemError
 from backend.settings import Settings, load
@@ -60,7 +60,7 @@ class Up:
         except StartError as error:
             raise ProblemError("unavailable", str(error)) from error
         finally:
-            under_way = [starting] if rolling is None else [starting, rolling]
+            under_way: list[asyncio.Future[Any]] = [starting] if rolling is None else [starting, rolling]
             for one in under_way:
                 one.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)

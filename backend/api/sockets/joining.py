@@ -9,7 +9,6 @@ from backend.accounts.caller import Caller
 from backend.accounts.service import redeem_ticket
 from backend.api.sockets.frames import Auth, read_frame
 from backend.api.sockets.hall import Hall
-from backend.api.sockets.outlet import Outlet
 from backend.api.sockets.registry import Seat
 from backend.errors import ProblemError
 from backend.messages.access import HISTORY, MAX_RESUME, access_epoch, access_history, access_last_seq, access_missed
@@ -49,12 +48,12 @@ async def _identify(services: Services, trip_id: UUID, auth: Auth) -> Caller:
             await session.commit()
 
 
-async def catch_up(hall: Hall, outlet: Outlet, view: TripView, audience: Audience, auth: Auth) -> int:
+async def catch_up(hall: Hall, seat: Seat, view: TripView, auth: Auth) -> int:
     """Send `joined` and what was missed, whole, or `reset` with a snapshot; returns the cursor reached."""
-    services = hall.services
+    services, outlet, audience = hall.services, seat.outlet, seat.audience
     epoch = await access_epoch(services.pool)
     last = await access_last_seq(services.pool, view.trip_id, audience)
-    online = await hall.presence.online(view.trip_id)
+    online = await hall.presence.enter(view.trip_id, seat.caller.id)
     joined = {"epoch": epoch, "lastSeq": last, "participants": _participants(hall, view, online)}
     stale = auth.epoch is not None and auth.epoch != epoch
     if auth.since is not None and not stale and auth.since <= last:

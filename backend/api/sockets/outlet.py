@@ -10,6 +10,8 @@ from backend.api.sockets.framing import text_frame
 
 #: Above this share of the bound, frames that may be lost are lost.
 LOSSY_SHARE = 0.5
+#: Among frames that are held back: this one has no number.
+WHISPERED = 0
 
 
 class Drain(Protocol):
@@ -65,10 +67,17 @@ class Outlet:
 
     def whisper(self, frame: bytes) -> bool | None:
         """A frame that may be lost; False when it was. A receipt then comes again."""
-        if self._held is None and self._bytes < self._max_bytes * LOSSY_SHARE:
+        if self._bytes >= self._max_bytes * LOSSY_SHARE:
+            return False
+        if self._held is None:
             self.put(frame)
-            return None
-        return False
+        elif len(self._held) < self._max_frames * LOSSY_SHARE:
+            # Who comes online while this client joins is in nothing else that it is told.
+            self._held.append((WHISPERED, frame))
+            self._bytes += len(frame)
+        else:
+            return False
+        return None
 
     # -- from the session ------------------------------------------------------------------------------------------
 
@@ -110,7 +119,9 @@ class Outlet:
         held, self._held, self.cursor = self._held or [], None, cursor
         self._bytes -= sum(len(frame) for _, frame in held)
         for seq, frame in held:
-            if seq > self.cursor:
+            if seq == WHISPERED:
+                self.put(frame)
+            elif seq > self.cursor:
                 self.offer(seq, frame)
 
     def close(self, code: Close) -> None:

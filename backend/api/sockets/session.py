@@ -149,8 +149,7 @@ class ChatSession:
         # Subscribe first, read afterwards: what is published in between is held in the outlet.
         before = await access_last_seq(services.pool, self.trip_id, audience)
         await services.hub.attach(self.trip_id, audience, self.outlet, before)
-        await self._hall.presence.enter(self.trip_id, caller.id)
-        cursor = await catch_up(self._hall, self.outlet, view, audience, auth)
+        cursor = await catch_up(self._hall, seat, view, auth)
         self.outlet.go_live(cursor)
         services.hub.caught_up(self.trip_id, audience, cursor)
         self._hall.tell_peer(seat, "user-online")

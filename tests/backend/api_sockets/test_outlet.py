@@ -80,6 +80,20 @@ def test_frames_that_came_while_joining_follow_the_snapshot_once() -> None:
     assert pipe.frames == ["joined", "snapshot up to 2", "3", "4"]
 
 
+def test_who_comes_online_while_a_client_joins_is_told_of_afterwards() -> None:
+    pipe = Pipe()
+    joining = Outlet(pipe, 1000, 5)
+    joining.whisper(b"online")
+    joining.offer(3, b"3")
+    joining.begin(b"joined")
+    joining.go_live(2)
+    assert pipe.frames == ["joined", "online", "3"]
+    crowded = Outlet(pipe, 1000, 5)
+    lost = [crowded.whisper(b"typing") for _ in range(20)]
+    assert False in lost
+    assert crowded.closing is None
+
+
 def test_more_than_may_be_held_while_joining_is_a_fresh_resume() -> None:
     pipe = Pipe()
     joining = Outlet(pipe, 1000, 5)

@@ -31,7 +31,25 @@ async def test_a_socket_that_stays_open_keeps_its_person_online(redis: Redis, mo
     await redis.flushall()
     await asyncio.sleep(0.5)
     keeping.cancel()
-    assert await here.online(trip_id) == {stays}
+    assert await here.enter(trip_id, comes := uuid4()) == {stays, comes}
+
+
+async def test_a_crowd_is_said_to_be_here_in_small_parts(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presences, "REFRESH_S", 0.2)
+    crowd = [(uuid4(), uuid4()) for _ in range(presences.BATCH * 3 + 1)]
+    keeping = asyncio.create_task(Presence(redis).keep(lambda: crowd))
+    await asyncio.sleep(0.5)
+    keeping.cancel()
+    elsewhere = Presence(redis)
+    for trip_id, user_id in crowd:
+        assert not await elsewhere.leave(trip_id, user_id)
+
+
+async def test_a_person_of_a_process_that_died_is_forgotten(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presences, "LIFE_S", -1)
+    trip_id, user_id = uuid4(), uuid4()
+    await Presence(redis).enter(trip_id, user_id)
+    assert await Presence(redis).leave(trip_id, user_id)
 
 
 async def test_a_person_with_a_device_on_another_process_is_not_gone(redis: Redis) -> None:
@@ -48,7 +66,6 @@ async def test_nobody_waits_for_a_valkey_that_does_not_answer(monkeypatch: pytes
         redis = Redis.from_url(url)
         here, trip_id, user_id = Presence(redis), uuid4(), uuid4()
         async with asyncio.timeout(2):
-            await here.enter(trip_id, user_id)
-            assert await here.online(trip_id) == set()
+            assert await here.enter(trip_id, user_id) == set()
             assert await here.leave(trip_id, user_id)
         await redis.aclose()

@@ -133,7 +133,7 @@ async def test_a_flood_over_four_processes_gets_the_rate_of_one(redis_url: str) 
         through = await flood(four, 30.0)
         apart = 4 * (BURST + RATE * 30.0)
         assert RATE * 30.0 * 0.9 <= through <= bound(30.0, 4) < 0.5 * apart
-        # What was overdrawn at first is paid back: after that there is one bucket (and Valkey's clock goes on by itself).
+        # What was overdrawn at first is paid back: after that there is one bucket; Valkey's clock goes on by itself.
         started = time.monotonic()
         through = await flood(four, 30.0)
         assert through <= RATE * (30.0 + time.monotonic() - started) + 4 * RATE * SOON_S + 1

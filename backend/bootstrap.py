@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,7 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import msgspec
+import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
 from redis import Redis as SyncRedis
@@ -43,6 +47,17 @@ from moderation import Pipeline, default_pipeline, load_policy
 
 REDIS_TIMEOUT_S = 5.0
 BROKER_TIMEOUT_S = 2.0
+#: How long a process that starts waits for its database, and what a database says that will be there in a moment.
+DATABASE_PATIENCE_S = 10.0
+_driver: Any = asyncpg
+COMING_BACK: tuple[type[Exception], ...] = (
+    _driver.CannotConnectNowError,
+    _driver.ConnectionDoesNotExistError,
+    _driver.AdminShutdownError,
+    _driver.CrashShutdownError,
+)
+
+log = structlog.get_logger()
 
 
 def build_broker(settings: Settings) -> RedisBroker:
@@ -89,10 +104,9 @@ async def build(
         settings.redis.url, socket_connect_timeout=REDIS_TIMEOUT_S, socket_keepalive=True, health_check_interval=15
     )
     own_broker = build_broker(settings) if broker is None else None
-    await db.open()
     try:
+        await _reach(db, settings.data.dir)
         services = assemble(settings, clock, db, redis, broker or cast("RedisBroker", own_broker), producer)
-        await check_epoch(db.pool, settings.data.dir)
         await services.hub.start(_filler(services), _mark_reader(services))
         services.hub.on_control(_listener(services))
         try:
@@ -114,6 +128,22 @@ async def build(
         await redis.aclose()
         if own_broker is not None:
             own_broker.close()
+
+
+async def _reach(db: Database, data_dir: Path) -> None:
+    """Connect, and look at the epoch. A PostgreSQL on its way back is waited for: to start anew costs far more."""
+    give_up_at = time.monotonic() + DATABASE_PATIENCE_S
+    while True:
+        try:
+            await db.open()
+            await check_epoch(db.pool, data_dir)
+        except (OSError, *COMING_BACK) as error:
+            if time.monotonic() >= give_up_at:
+                raise
+            log.info("database.awaited", error=type(error).__name__)
+            await asyncio.sleep(0.25)
+        else:
+            return
 
 
 def assemble(

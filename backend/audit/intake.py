@@ -153,6 +153,11 @@ class AuditLog:
         """Every number up to this one is committed, as itself or as a void."""
         return min((*self._open, *self._voids), default=self._taken + 1) - 1
 
+    @property
+    def all_closed(self) -> bool:
+        """Whether no number is open: nothing that was prepared still waits for the end of its transaction."""
+        return self.closed_up_to == self._taken
+
     async def flush_voids(self) -> int:
         """Close the numbers of rolled-back transactions now; returns how many. For idle processes and for the end."""
         rows = self._take_voids()

@@ -55,7 +55,9 @@ async def beat(db: Database, clock: Clock, audit: AuditLog, *, ended: bool = Fal
     """Write the voids and say how far the numbers are closed."""
     await audit.flush_voids()
     now = clock.now()
-    values = (audit.boot, audit.producer, audit.closed_up_to, now, now if ended else None)
+    # A number that is still open at the end has nobody left to close it: this life is then one that died.
+    ended_at = now if ended and audit.all_closed else None
+    values = (audit.boot, audit.producer, audit.closed_up_to, now, ended_at)
     await db.pool.execute(_BEAT, *values)
 
 

@@ -8,15 +8,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from backend.errors import ProblemError
 from backend.trips.access import TripView
 
 #: Of everybody who ever took part: what a driver had read stays read when another one takes over.
-_ALL = """
+_OF_TRIP = """
 SELECT p.role, r.kind, r.up_to_seq, r.at, p.from_seq
 FROM trip_receipt r JOIN trip_participant p ON p.trip_id = r.trip_id AND p.user_id = r.user_id
-WHERE r.trip_id = $1 ORDER BY r.up_to_seq
+WHERE r.trip_id = {trip} ORDER BY r.up_to_seq
 """
+_ALL = _OF_TRIP.format(trip="$1")
+_ALL_IN_SESSION = text(_OF_TRIP.format(trip=":trip_id"))
 #: Only forward: a late or repeated mark changes nothing, and the row that first covered a number stays the first.
 _MARK = """
 WITH before AS (SELECT coalesce(max(up_to_seq), 0) AS seq FROM trip_receipt
@@ -38,6 +43,8 @@ class Marks:
         for audience, kind, up_to_seq, at, from_seq in rows:
             self._seqs.setdefault((audience, kind), []).append(up_to_seq)
             self._rows.setdefault((audience, kind), []).append((at, from_seq))
+        for of_kind in self._rows.values():
+            _date_by_first(of_kind)
 
     def _first(self, audience: str, kind: str, seq: int) -> datetime | None:
         seqs = self._seqs.get((audience, kind))
@@ -60,9 +67,23 @@ class Marks:
         return read_at, delivered_at
 
 
+def _date_by_first(rows: list[tuple[datetime, int]]) -> None:
+    """Two phones that mark at once may leave a lower number with a later moment; the earlier, higher one covers it."""
+    for place in range(len(rows) - 2, -1, -1):
+        (at, from_seq), (after, after_from) = rows[place], rows[place + 1]
+        if after < at and after_from == from_seq:
+            rows[place] = (after, from_seq)
+
+
 async def access_marks(pool: Any, view: TripView) -> Marks:
     """The receipts of a trip."""
     return Marks(await pool.fetch(_ALL, view.trip_id))
+
+
+async def access_marks_in(session: AsyncSession, view: TripView) -> Marks:
+    """The same in the caller's transaction."""
+    rows = await session.execute(_ALL_IN_SESSION, {"trip_id": view.trip_id})
+    return Marks((role, kind, seq, at, start) for role, kind, seq, at, start in rows.all())
 
 
 async def access_seq_of(pool: Any, view: TripView, audience: str, message_id: UUID) -> int:

@@ -21,7 +21,7 @@ from backend.i18n import system_line
 from backend.keys import SYSTEM_SENDER, Keyring, body_aad
 from backend.messages.access import opened
 from backend.messages.models import TripEvent, TripMessage, TripVerdict
-from backend.messages.receipts import Marks
+from backend.messages.receipts import Marks, access_marks_in
 from backend.messages.wire import Opened, message_frame, plain_frame
 from backend.realtime import AUDIENCES, Audience, ChatEvent, Numbered
 from backend.trips.access import VIEW, TripView
@@ -72,7 +72,7 @@ class ChatWriter:
             message_id, trip_id, SYSTEM_SENDER, "system", "system", texts[0], texts[1], None, None, None, None,
             "delivered", None, numbers[1], numbers[2], numbers[0], now,
         )  # fmt: skip
-        return _about(view, "new", message, numbers)
+        return _about(view, "new", message, numbers, Marks())
 
     async def post_status(
         self, session: AsyncSession, trip_id: UUID, status: str, closes_at: datetime | None
@@ -155,7 +155,8 @@ class ChatWriter:
                 private={"message_id": str(row.id)},
             ),
         )
-        return _about(view, kind, await opened(self._keyring, vars(row)), numbers)
+        marks = await access_marks_in(session, view)
+        return _about(view, kind, await opened(self._keyring, vars(row)), numbers, marks)
 
     async def _was_withheld(self, session: AsyncSession, view: TripView, row: TripMessage) -> bool:
         """Whether the judge kept this message from its reader, also when a decision has removed it since."""
@@ -230,8 +231,10 @@ class ChatWriter:
         return row
 
 
-def _about(view: TripView, kind: str, message: Opened, numbers: tuple[int, int | None, int | None]) -> ChatEvent:
+def _about(
+    view: TripView, kind: str, message: Opened, numbers: tuple[int, int | None, int | None], marks: Marks
+) -> ChatEvent:
     parts: list[Numbered | None] = []
     for side, seq in zip(AUDIENCES, numbers[1:], strict=True):
-        parts.append(None if seq is None else message_frame(kind, message, side, view, Marks(), seq))
+        parts.append(None if seq is None else message_frame(kind, message, side, view, marks, seq))
     return ChatEvent(view.trip_id, *parts)

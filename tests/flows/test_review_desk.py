@@ -106,6 +106,17 @@ async def test_a_delivered_message_can_be_taken_away_again(ride: Ride, ann: Revi
     assert (heard["id"], heard["status"], heard["content"]) == (sent["id"], "removed", None)
 
 
+async def test_a_message_that_was_read_stays_read_when_it_is_taken_away(ride: Ride, ann: Reviewer) -> None:
+    async with ride.line("customer") as reader, ride.line("driver") as sender:
+        await ride.say("driver", FLAGGED)
+        await reader.tell("read", seq=(await reader.hear("new-message"))["seq"])
+        await sender.hear("message-read")
+        assert (await ann.decide(await _claimed(ann, ride), "remove")).status_code == 201
+        heard = await sender.hear("message-updated")
+    assert (heard["status"], heard["is_read"]) == ("removed", True)
+    assert heard["read_at"] is not None
+
+
 async def test_a_threat_is_an_urgent_case_that_is_due_within_a_minute(ride: Ride, ann: Reviewer) -> None:
     await ride.say("driver", DANGEROUS)
     case = await ann.case_of(ride)

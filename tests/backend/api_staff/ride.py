@@ -37,6 +37,10 @@ class Line:
                     data: dict[str, Any] = frame["data"]
                     return data
 
+    async def tell(self, event: str, **data: Any) -> None:
+        """Say a frame."""
+        await self._socket.send(json.dumps({"event": event, "data": data}))
+
     async def hears_nothing_of(self, *events: str, during_s: float = 0.4) -> bool:
         """Whether none of these frames comes within `during_s`."""
         try:

@@ -93,3 +93,16 @@ async def test_a_process_that_ends_in_good_order_leaves_nothing_open(db, audit, 
     assert (row["closed_up_to"], row["ended_at"]) == (4, clock.now())
     await run_once(db, clock, signer)
     assert (await judged(db, audit, clock, signer)).findings == []
+
+
+async def test_a_process_that_stops_with_an_open_number_is_one_that_died(db, audit, clock, signer):
+    async with kept_closed(db, clock, audit):
+        await write(db, audit)
+        await audit.prepare(Entry(event="trip.opened"))
+        await write(db, audit)
+    clock.move(timedelta(minutes=2))
+    for _ in range(3):
+        await run_once(db, clock, signer)
+        clock.move(timedelta(seconds=2))
+    report = await judged(db, audit, clock, signer)
+    assert (report.exit_code, report.counts["lost numbers"]) == (0, 1)

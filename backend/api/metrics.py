@@ -83,7 +83,7 @@ def own_families(services: Services, sockets: object) -> list[Family]:
         *several("refused", "Refusals by the limit that was met.", "limit", getattr(services, "refused", None)),
         *one(GAUGE, "sockets", "Open sockets.", hub.sockets()),
         *one(GAUGE, "trips_local", "Trips with a socket here.", len(hub.local_trips())),
-        *one(GAUGE, "neighbours", "Other processes on the bus.", getattr(hub, "neighbours", None)),
+        *one(GAUGE, "neighbours", "Other processes with a socket, as far as this one has heard.", getattr(hub, "neighbours", None)),
         *one(COUNTER, "gaps_filled", "Gaps read from PostgreSQL.", hub.gaps_filled),
         *one(COUNTER, "bells_rung", "Bells given to Valkey.", getattr(hub.bus, "rung", None)),
         *one(COUNTER, "bell_writes", "Writes to Valkey that carried them.", getattr(hub.bus, "writes", None)),

@@ -41,6 +41,7 @@ log = structlog.get_logger("sending")
 COLD = 2_000
 #: What is read once may be forgotten while the next thing is read; more often than this it is somebody's fault.
 WARMINGS = 5
+STOP_WITHIN_S = 5.0
 _FRESH = Marks()
 
 
@@ -131,12 +132,16 @@ class SendPipeline:
 
     async def stop(self) -> None:
         """Finish what was begun: what waits is stored and told. Call it before the hub and the database are closed."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._until_idle()
         await self._store.stop()
         # Whoever was answered by the store may have had a repeat to look up.
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        """A database that says nothing any more must not keep a process from ending."""
+        until = asyncio.get_running_loop().time() + STOP_WITHIN_S
+        while self._tasks and (left := until - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(set(self._tasks), timeout=left)
 
     # -- up to the store -------------------------------------------------------------------------------------------
 

@@ -140,9 +140,7 @@ class Sequencer:
                 _PLACE, LEADER_LOCK, *before, *after, self._clock.now(), read["ids"], *columns
             )
         except asyncpg.DivisionByZeroError as error:
-            raise LogBroken(
-                f"of {len(read['ids'])} entries that waited, some went and were never placed"
-            ) from error
+            raise LogBroken(f"of {len(read['ids'])} entries that waited, some went and were never placed") from error
         if not placed:
             return None
         self._written = (after, edge.partial())

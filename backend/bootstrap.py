@@ -51,6 +51,8 @@ BROKER_TIMEOUT_S = 2.0
 DATABASE_PATIENCE_S = 10.0
 _driver: Any = asyncpg
 COMING_BACK: tuple[type[Exception], ...] = (
+    ConnectionError,
+    TimeoutError,
     _driver.CannotConnectNowError,
     _driver.ConnectionDoesNotExistError,
     _driver.AdminShutdownError,
@@ -105,8 +107,8 @@ async def build(
     )
     own_broker = build_broker(settings) if broker is None else None
     try:
-        await _reach(db, settings.data.dir)
         services = assemble(settings, clock, db, redis, broker or cast("RedisBroker", own_broker), producer)
+        await _reach(db, settings.data.dir)
         await services.hub.start(_filler(services), _mark_reader(services))
         services.hub.on_control(_listener(services))
         try:
@@ -137,7 +139,7 @@ async def _reach(db: Database, data_dir: Path) -> None:
         try:
             await db.open()
             await check_epoch(db.pool, data_dir)
-        except (OSError, *COMING_BACK) as error:
+        except COMING_BACK as error:
             if time.monotonic() >= give_up_at:
                 raise
             log.info("database.awaited", error=type(error).__name__)

@@ -12,7 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from backend.api.sockets.line import Exchange, Line, Talk
+from backend.api.sockets.exchange import Exchange, Talk
+from backend.api.sockets.line import Line
 
 #: Where the scope of an accepted socket holds `Handshake.hand_over`.
 HAND_OVER = "tripwarden.hand_over"

@@ -10,15 +10,16 @@ import asyncio
 import enum
 import random
 from collections.abc import Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.protocol import Protocol as Parser
 
-from backend.api.sockets.framing import PING, PONG_HEAD, PONG_SIZE, Parsers
+from backend.api.sockets.exchange import Exchange, Talk
+from backend.api.sockets.framing import PING, PONG_HEAD, PONG_SIZE
 from backend.api.sockets.kernel import untaken
-from backend.api.sockets.wheel import TICK_S, Wheel
+from backend.api.sockets.wheel import TICK_S
 
 #: The first frame has to be whole within this time.
 FIRST_WITHIN_S = 3.0
@@ -38,39 +39,6 @@ PIECE = 4096
 ROLL_PER_S, ROLL_S = 1_000.0, 1.5
 
 
-class Talk(Protocol):
-    """Who uses the line."""
-
-    @property
-    def full(self) -> bool:
-        """Whether more should not be read for now; `Line.go_on` ends that."""
-        ...
-
-    def on_message(self, message: str | bytes) -> None:
-        """A whole message has come: text as str, binary as bytes."""
-        ...
-
-    def on_room(self) -> None:
-        """The line is not `choked` any more."""
-        ...
-
-    def on_unsaid(self) -> None:
-        """No first message came in time."""
-        ...
-
-    def on_stuck(self) -> None:
-        """The client takes nothing of what it was sent."""
-        ...
-
-    def on_gone(self) -> None:
-        """Nothing more is heard from here, and nothing said is read. Called once."""
-        ...
-
-    def retire(self) -> None:
-        """The process stops: finish what is in work, and close."""
-        ...
-
-
 class Phase(enum.Enum):
     """New until the first message; then live; closing once a close frame went either way; gone with the connection."""
 
@@ -78,26 +46,6 @@ class Phase(enum.Enum):
     LIVE = enum.auto()
     CLOSING = enum.auto()
     GONE = enum.auto()
-
-
-class Exchange:
-    """What all lines of a process share."""
-
-    def __init__(self, max_size: int) -> None:
-        self.wheel = Wheel()
-        self.parsers = Parsers(max_size)
-        self._unsent: list[Line] = []
-
-    def send_soon(self, line: Line) -> None:
-        """Let a line write what it has at the end of this turn of the loop."""
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._send_all)
-        self._unsent.append(line)
-
-    def _send_all(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        for line in unsent:
-            line.send()
 
 
 class Line(asyncio.Protocol):

@@ -12,7 +12,7 @@ import structlog
 from backend.accounts.caller import Caller
 from backend.api.seats import Seats
 from backend.api.sockets.closing import Close
-from backend.api.sockets.line import Exchange
+from backend.api.sockets.exchange import Exchange
 from backend.api.sockets.outlet import Outlet
 from backend.errors import ProblemError
 from backend.pipeline.services import Services

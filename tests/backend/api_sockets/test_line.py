@@ -8,7 +8,8 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.api.sockets.line import Exchange, Line
+from backend.api.sockets.exchange import Exchange
+from backend.api.sockets.line import Line
 from backend.api.sockets.wheel import TICK_S
 from tests.factories.handset import PONG, packed
 

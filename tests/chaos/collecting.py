@@ -60,7 +60,8 @@ async def _read_the_log(house: House, rows: Rows) -> None:
             await run_once(services.db, later, signer)
         report = await verify_database(services.db, later, signer.verifier, keys=services.audit.keys)
         if report.exit_code:
-            rows.audit_faults = [*report.lines(), *await _lives(services.db.pool)]
+            told = "\n".join(report.lines())
+            rows.audit_faults = [*report.lines(), *await _lives_in(told, services.db.pool)]
         audited: dict[str, list[str]] = defaultdict(list)
         for code in CODES:
             cursor: int | None = None
@@ -81,13 +82,14 @@ async def _still_open(pool: Any) -> bool:
     return await pool.fetchval(waiting) or await pool.fetchval(unclosed)
 
 
-async def _lives(pool: Any) -> list[str]:
-    """How each life of each process ended, for whoever looks for the reason."""
+async def _lives_in(told: str, pool: Any) -> list[str]:
+    """How each life that is named there ended, for whoever looks for the reason."""
     rows = await pool.fetch("SELECT * FROM audit_producer ORDER BY seen_at")
     return [
         f"(life {row['boot']} of {row['producer']}: closed up to {row['closed_up_to']},"
         f" seen {row['seen_at']:%H:%M:%S.%f}, ended {row['ended_at']})"
         for row in rows
+        if row["boot"] in told
     ]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from moderation.assembly import default_pipeline
+from moderation.assembly import default_pipeline, reassemble
 from moderation.command import cli_main
 from moderation.content import Content, Context, Recent
 from moderation.normalise import fingerprint
 from moderation.pipeline import Pipeline
-from moderation.policy import Policy, PolicyError, load_policy
+from moderation.policy import Policy, PolicyError, load_policy, parse_policy
+from moderation.shadow import Shadow
 from moderation.verdict import SignalHit, Verdict
 
 __all__ = [
@@ -17,10 +18,13 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Recent",
+    "Shadow",
     "SignalHit",
     "Verdict",
     "cli_main",
     "default_pipeline",
     "fingerprint",
     "load_policy",
+    "parse_policy",
+    "reassemble",
 ]

@@ -38,3 +38,11 @@ SIGNAL_CODES: tuple[str, ...] = (
 
 # A signal that raised or was late leaves a hit "failed.<its name>" or "late.<its name>".
 FAILED, LATE = "failed", "late"
+
+#: The codes of the signals that a policy sets up, by the signal's name.
+CODES_OF: dict[str, tuple[str, ...]] = {
+    "flood": ("flood", "repeat"),
+    "phone": ("phone",),
+    "link": ("link", "link_malicious"),
+    "codeword": ("codeword",),
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from moderation.policy import FailureOutcome, Rules, Tier, Tiers
+from moderation.panel import Measured
+from moderation.policy import FailureOutcome, Policy, Rules, Tier, Tiers
 from moderation.verdict import FLAGS, SEVERITY, Flag, Outcome, SignalHit, Span
 
 # Hits that speak for a label: the label is the larger of what the model and the signal say.
@@ -58,9 +59,17 @@ class Ruling:
         return tuple(joined)
 
 
-def apply_failure(ruling: Ruling, outcome: FailureOutcome) -> None:
-    """Make the ruling what the policy wants of a broken part."""
-    ruling.fail(outcome)
+def rule(policy: Policy, measured: Measured) -> tuple[Ruling, list[SignalHit], dict[str, float]]:
+    """What a policy makes of what was measured, with the hits and labels that it goes by; `measured` stays as it is."""
+    ruling = Ruling()
+    for _, failure in measured.failures:
+        ruling.fail(getattr(policy.document.failure, failure))
+    hits, labels = measured.hits, dict(measured.labels)
+    if measured.view is not None:
+        hits = worst_hits(hits) if len(hits) > 1 else hits
+        merge_labels(labels, hits)
+        apply_tiers(ruling, hits, labels, policy.rules(measured.context.market, measured.lang))
+    return ruling, hits, labels
 
 
 def apply_tiers(ruling: Ruling, hits: Sequence[SignalHit], labels: Mapping[str, float], rules: Rules) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from moderation.policy_errors import PolicyError, locate, unknown_names
+from moderation.policy_errors import PolicyError, locate, not_toml, unknown_names
 from moderation.verdict import Flag, Outcome
 
 FailureOutcome = Literal["quarantine", "deliver_and_review"]
@@ -24,6 +24,8 @@ FailureClass = Literal["safety", "hygiene"]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Count = Annotated[int, Meta(ge=1)]
+#: A policy file longer than this is a mistake; the shipped one has some 5 kB.
+MAX_BYTES = 256 * 1024
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,13 +162,15 @@ def load_policy(path: str | Path | None = None) -> Policy:
 
 def parse_policy(source: bytes, name: str = "policy") -> Policy:
     """Check the bytes of a policy file; `name` is what errors call it. Raises PolicyError."""
+    if len(source) > MAX_BYTES:
+        raise PolicyError(name, f"is longer than {MAX_BYTES:,} bytes")
     try:
         text = source.decode()
         tree = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise PolicyError(name, f"is not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
-        raise PolicyError(name, f"is not TOML: {error}") from error
+        raise not_toml(name, str(error)) from error
     try:
         document = msgspec.convert(tree, Document)
     except msgspec.ValidationError as error:

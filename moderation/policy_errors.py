@@ -10,6 +10,7 @@ from moderation.codes import LABELS, SIGNAL_CODES
 
 _PATH = re.compile(r"^(?P<fault>.*?) - at `(?P<path>[^`]*)`$", re.DOTALL)
 _FIELD = re.compile(r"(?:unknown|missing required) field `([^`]+)`")
+_TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _HINTS = {
     "outcome": 'one of "allow", "mask", "quarantine", "reject"',
     "flags": 'a list of "review" and "urgent"',
@@ -21,11 +22,13 @@ _HINTS = {
 
 
 class PolicyError(ValueError):
-    """A policy file that cannot be used. `line` is None where it cannot be told."""
+    """A policy file that cannot be used. `line` and `column` (from 1) are None where they cannot be told."""
 
-    def __init__(self, name: str, fault: str, line: int | None = None, key: str | None = None) -> None:
-        self.file, self.fault, self.line, self.key = name, fault, line, key
-        place = f"{name}:{line}" if line else name
+    def __init__(
+        self, name: str, fault: str, line: int | None = None, key: str | None = None, column: int | None = None
+    ) -> None:
+        self.file, self.fault, self.line, self.key, self.column = name, fault, line, key, column
+        place = ":".join(str(part) for part in (name, line, column) if part)
         super().__init__(f"{place}: {fault}")
 
 
@@ -48,18 +51,27 @@ def locate(name: str, text: str, message: str) -> PolicyError:
         keys.append(extra[1])
     last = keys[-1] if keys else ""
     hint = f"; it should be {_HINTS[last]}" if last in _HINTS else ""
-    return PolicyError(name, f"{'.'.join(keys) or 'the file'}: {fault}{hint}", _line(text, keys), last or None)
+    line, column = _place(text, keys) or (None, None)
+    return PolicyError(name, f"{'.'.join(keys) or 'the file'}: {fault}{hint}", line, last or None, column)
 
 
-def _line(text: str, keys: list[str]) -> int | None:
-    """Find the deepest of `keys`, in order, that can be seen in the text; TOML gives us no positions of its own."""
+def not_toml(name: str, message: str) -> PolicyError:
+    """The error for what the TOML reader says; it tells a place in words ("(at line 5, column 3)")."""
+    found = _TOML_PLACE.search(message)
+    line, column = (int(found[1]), int(found[2])) if found else (None, None)
+    return PolicyError(name, f"is not TOML: {message}", line, None, column)
+
+
+def _place(text: str, keys: list[str]) -> tuple[int, int] | None:
+    """Line and column of the deepest of `keys`, in order, that can be seen; TOML gives us no positions of its own."""
     best, start = None, 0
     lines = text.splitlines()
     for key in keys:
-        pattern = re.compile(rf"(^|[\s.\[{{,\"]){re.escape(key)}(\"?\s*=|\"?\]|\.)")
+        pattern = re.compile(rf"(?:^|[\s.\[{{,\"])({re.escape(key)})(?:\"?\s*=|\"?\]|\.)")
         for number in range(start, len(lines)):
-            if pattern.search(lines[number]):
-                best, start = number + 1, number
+            found = pattern.search(lines[number])
+            if found:
+                best, start = (number + 1, found.start(1) + 1), number
                 break
     return best
 

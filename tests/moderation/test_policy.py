@@ -80,3 +80,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_shipped_policy_is_good() -> None:
     assert load_policy().document.failure.safety == "quarantine"
+
+
+def test_a_fault_has_a_column_too() -> None:
+    error = fault_of(GOOD.replace('outcome = "mask"', 'outcome = "starred"'))
+    assert (error.line, error.column) == (5, 22)
+    assert str(error).startswith("my.toml:5:22: ")
+    broken = fault_of(GOOD.replace('"mask" }]', '"mask"'))
+    assert broken.line is not None
+    assert str(broken).startswith(f"my.toml:{broken.line}:{broken.column}: ")
+
+
+def test_a_file_without_end_is_refused() -> None:
+    assert "longer than" in str(fault_of(GOOD + "#" * 300_000))

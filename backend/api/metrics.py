@@ -66,6 +66,7 @@ def own_families(services: Services, sockets: object) -> list[Family]:
     pid = str(os.getpid())
     hub: Any = services.hub
     sender: Any = services.sender
+    shared = services.limits.shared
 
     def one(kind: str, name: str, sentence: str, value: float | None) -> list[Family]:
         return [] if value is None else [Family(kind, f"tripwarden_{name}", sentence, ("pid",), [((pid,), value)])]
@@ -80,13 +81,15 @@ def own_families(services: Services, sockets: object) -> list[Family]:
         *several("messages", "Messages by what became of them.", "status", sender.counts),
         *several("send_batches", "Commits by how many messages they held.", "size", getattr(sender, "batches", None)),
         *several("resumes", "Sockets that joined, by how.", "how", getattr(sockets, "counts", None)),
-        *several("refused", "Refusals by the limit that was met.", "limit", getattr(services, "refused", None)),
+        *several("refused", "Refusals by the limit that was met.", "limit", services.limits.refused()),
         *one(GAUGE, "sockets", "Open sockets.", hub.sockets()),
         *one(GAUGE, "trips_local", "Trips with a socket here.", len(hub.local_trips())),
-        *one(GAUGE, "neighbours", "Other processes with a socket, as far as this one has heard.", getattr(hub, "neighbours", None)),
+        *one(GAUGE, "neighbours", "Other processes with a socket, as far as this one has heard.", hub.neighbours),
+        *one(COUNTER, "limits_answered", "Rounds in which Valkey joined the limits of all processes.", shared.answered),
+        *one(COUNTER, "limits_missed", "Rounds in which it did not.", shared.missed),
         *one(COUNTER, "gaps_filled", "Gaps read from PostgreSQL.", hub.gaps_filled),
-        *one(COUNTER, "bells_rung", "Bells given to Valkey.", getattr(hub.bus, "rung", None)),
-        *one(COUNTER, "bell_writes", "Writes to Valkey that carried them.", getattr(hub.bus, "writes", None)),
+        *one(COUNTER, "bells_rung", "Bells given to Valkey.", hub.bus.rung),
+        *one(COUNTER, "bell_writes", "Writes to Valkey that carried them.", hub.bus.writes),
         *one(COUNTER, "bells_dropped", "Bells dropped.", hub.bus.dropped),
         *one(GAUGE, "bus_connected", "Subscribed to Valkey.", float(hub.bus.connected)),
     ]

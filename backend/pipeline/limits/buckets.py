@@ -38,7 +38,7 @@ class TokenBuckets:
     buckets are this process's own. `now` is a clock in seconds that only goes forward.
     """
 
-    __slots__ = ("_buckets", "_forget_s", "_low", "_now", "_press", "_quiet", "_remembered", "burst", "rate")
+    __slots__ = ("_buckets", "_forget_s", "_low", "_now", "_press", "_quiet", "_remembered", "burst", "rate", "refused")
 
     def __init__(
         self,
@@ -54,6 +54,8 @@ class TokenBuckets:
         self._quiet, self._low = burst * QUIET_SHARE, burst * (1 - QUIET_SHARE)
         self._forget_s = FORGET_FILLS * burst / rate
         self._buckets: dict[Hashable, Bucket] = {}
+        #: How often `take` said no.
+        self.refused = 0
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -70,6 +72,7 @@ class TokenBuckets:
         bucket.at = now
         if tokens < cost:
             bucket.tokens = tokens
+            self.refused += 1
             raise ProblemError("rate_limited", retry_after_s=(cost - tokens) / self.rate)
         bucket.tokens = tokens = tokens - cost
         if self._press is None:

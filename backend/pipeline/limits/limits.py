@@ -35,3 +35,12 @@ class Limits:
             # Loopback is a different machine to every host: there is nothing to share.
             requests_loopback=TokenBuckets(limit.requests_per_s_loopback, limit.requests_per_s_loopback * 2),
         )
+
+    def refused(self) -> dict[str, int]:
+        """How often each limit said no since this process started."""
+        return {
+            "messages": self.messages.refused,
+            "trip_messages": self.trip_messages.refused,
+            "joins": self.joins.refused,
+            "requests": self.requests.refused + self.requests_loopback.refused,
+        }

@@ -53,6 +53,7 @@ OPENAPI = OpenAPIConfig(
     version="1",
     description="Trip chat, moderation desk, emergency line. Errors are application/problem+json with a stable code.",
     path="/schema",
+    use_handler_docstrings=True,
     render_plugins=[JsonRenderPlugin(path="/openapi.json")],
     components=Components(
         security_schemes={"token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}

@@ -144,6 +144,11 @@ def leak(history: History, at: Frame) -> None:
     frames_of(history, 1, 1).append(at)
 
 
+def later(history: History, device: int) -> None:
+    """The last frame comes long after the one before."""
+    frames_of(history, device)[-1].at += 10.0
+
+
 def unreleased(history: History) -> None:
     """The release of m2 reached the rider, and never took place."""
     history.rows.events.pop()
@@ -200,17 +205,19 @@ CHANGES: dict[str, tuple[str, Change]] = {
             Frame(9.0, json.dumps({"lastSeq": 4, "items": [flat("m4", 2, text_of("m4"))]})))),
     "words of another trip arrive": (
         "withheld", lambda h: setattr(h.said[0], "trip", OTHER)),
-    "a receipt goes back on a socket": ("receipts", lambda h: frames_of(h, 0).append(mark("m1", 1))),
+    "a receipt goes back on a socket": ("receipts", lambda h: frames_of(h, 0).append(Frame(9.0, mark("m1", 1).raw))),
     "a receipt covers what there is not": (
         "receipts", lambda h: h.rows.receipts.append(ReceiptRow(TRIP, RIDER, "read", 9, 3.0))),
     "a message that was read is unread again": (
         "receipts", lambda h: frames_of(h, 0).extend(
             frame("message-updated", flat("m4", seq, text_of("m4"), change="masked", read_at=at))
-            for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, None)))),
+            for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, None))) or later(h, 0)),
     "a message was read later than it was": (
         "receipts", lambda h: frames_of(h, 0).extend(
             frame("message-updated", flat("m4", seq, text_of("m4"), change="masked", read_at=at))
-            for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, "2026-01-01T10:00:02Z")))),
+            for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, "2026-01-01T10:00:02Z"))) or later(h, 0)),
+    "a receipt is overtaken by another at the join": (
+        "overtaken", lambda h: frames_of(h, 0).append(mark("m1", 1))),
     "other words are taken under a used id": (
         "stored", lambda h: h.impostures.append(Imposture(2.0, "c-m1", STRANGE, 201, ""))),
     "other words under a used id arrive": (

@@ -206,3 +206,11 @@ async def test_ten_thousand_frames_of_one_who_never_reads_cost_nobody_anything(c
         longest = max(longest, time.monotonic() - began)
     assert longest < 1.0
     deaf.hang_up()
+
+
+async def test_who_breaks_the_protocol_and_hangs_up_at_once_harms_nobody_else(chat: Chat, phone: Handset) -> None:
+    # All in one piece with the request: what is wrong, and the end. Long after that the others are still asked.
+    for end in (packed(b"\x03\xe8", CLOSE), packed(b"", 0xB)):
+        loud = await Handset.dial(chat, early=packed(b"\xff") + end)
+        await loud.ended(lines.FIRST_WITHIN_S - 0.5)
+    await alive(phone)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+import structlog
+
 from backend.api.sockets.framing import Parsers
 from backend.api.sockets.wheel import Wheel
+
+
+log = structlog.get_logger()
 
 
 class Talk(Protocol):
@@ -49,6 +54,10 @@ class Sender(Protocol):
         """Hand what was written to the transport."""
         ...
 
+    def give_up(self) -> None:
+        """The writing failed: end."""
+        ...
+
 
 class Exchange:
     """What all lines of a process share."""
@@ -67,4 +76,9 @@ class Exchange:
     def _send_all(self) -> None:
         unsent, self._unsent = self._unsent, []
         for line in unsent:
-            line.send()
+            try:
+                line.send()
+            except Exception as error:
+                # What the others wrote in this turn would never leave.
+                log.error("socket.write_failed", error=type(error).__name__, exc_info=error)
+                line.give_up()

@@ -12,6 +12,7 @@ import random
 from collections.abc import Coroutine
 from typing import Any, cast
 
+import structlog
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.protocol import Protocol as Parser
@@ -20,6 +21,8 @@ from backend.api.sockets.exchange import Exchange, Talk
 from backend.api.sockets.framing import PING, PONG_HEAD, PONG_SIZE
 from backend.api.sockets.kernel import untaken
 from backend.api.sockets.wheel import TICK_S
+
+log = structlog.get_logger()
 
 #: The first frame has to be whole within this time.
 FIRST_WITHIN_S = 3.0
@@ -151,6 +154,14 @@ class Line(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _feed(self, data: bytes) -> None:
+        try:
+            self._parse(data)
+        except Exception as error:
+            # What of this piece was not answered yet is lost: only a new connection knows where it stands.
+            log.error("socket.line_failed", error=type(error).__name__, exc_info=error)
+            self.give_up()
+
+    def _parse(self, data: bytes) -> None:
         parser = self._parser = self._parser or self._exchange.parsers.borrow()
         if parser.parser_exc is not None or parser.close_rcvd is not None:
             return
@@ -283,9 +294,15 @@ class Line(asyncio.Protocol):
         if self._phase in (Phase.CLOSING, Phase.GONE):
             return
         parser = self._parser = self._parser or self._exchange.parsers.borrow()
-        parser.send_close(code)
+        # Their own end may stand in the piece that is being read: then the parser has answered that already.
+        if parser.state is OPEN:
+            parser.send_close(code)
         self.write(b"".join(parser.data_to_send()))
         self._close_soon()
+
+    def give_up(self) -> None:
+        """A fault of ours: let the connection go, so that it costs nobody else anything."""
+        self._abort()
 
     def _closed_by_them(self) -> None:
         """Their close frame, or their answer to ours; the parser has its answer ready."""

@@ -6,6 +6,10 @@ import asyncio
 import math
 from typing import Protocol
 
+import structlog
+
+log = structlog.get_logger()
+
 #: How exact the wheel is. Whatever is due is found at most this much too late.
 TICK_S = 0.25
 #: Ticks once around: nothing can be put off for longer.
@@ -19,6 +23,10 @@ class Looked(Protocol):
 
     def look(self, now: float) -> float | None:
         """Do what is due; returns after how many seconds to look again, None for never."""
+        ...
+
+    def give_up(self) -> None:
+        """The look failed: end, nobody will look again."""
         ...
 
 
@@ -62,11 +70,20 @@ class Wheel:
         if self._count or due:
             self._wind()
         for looked in due:
-            again_s = looked.look(self.now)
+            again_s = self._look(looked)
             if again_s is not None:
                 self.add(looked, again_s)
         if not self._count:
             self._stop()
+
+    def _look(self, looked: Looked) -> float | None:
+        try:
+            return looked.look(self.now)
+        except Exception as error:
+            # One that fails must not cost all others their heartbeat.
+            log.error("wheel.look_failed", error=type(error).__name__, exc_info=error)
+            looked.give_up()
+            return None
 
     def _stop(self) -> None:
         if self._timer is not None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.api.sockets.exchange import Exchange
 from backend.api.sockets.line import Line
 from backend.api.sockets.wheel import TICK_S
-from tests.factories.handset import PONG, packed
+from tests.factories.handset import CLOSE, PONG, packed
 
 PING_FRAME = b"\x89\x00"
 TICKS_10_S = int(10 / TICK_S)
+#: More than a line reads at once.
+PAD = "x" * 5_000
 
 
 class Wire:
@@ -223,3 +226,42 @@ async def test_no_bytes_of_one_line_spoil_another(noise: bytes) -> None:
     line.data_received(packed("still read"))
     assert listener.heard == ["still read"]
     assert listener.told == []
+
+
+@pytest.mark.parametrize("end", [packed(b"\x03\xe8", CLOSE), packed(b"", 0xB)], ids=["close", "broken"])
+async def test_what_we_refuse_in_the_same_piece_as_their_end_ends_quietly(end: bytes) -> None:
+    # The parser reads the whole piece before we see its first frame: it has answered their end already.
+    exchange, wire, listener = Exchange(65_536), Wire(), Listener()
+    line = Line(exchange, set(), set())
+    line.begin(listener, cast("Any", wire), packed(b"\xff") + end)
+    assert listener.told == ["gone"]
+    assert wire.closed
+
+
+async def test_who_is_closed_while_their_own_end_is_being_read_is_closed_once() -> None:
+    line, wire, listener, exchange = opened()
+    listener.on_message = lambda _: line.close(4400)  # type: ignore[method-assign]
+    line.data_received(packed(PAD) + packed(b"\x03\xe8", CLOSE))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for _ in range(TICKS_10_S):
+        exchange.wheel.turn()
+    assert listener.told == ["gone"]
+    assert wire.closed or wire.aborted
+
+
+async def test_a_fault_in_the_answer_ends_that_line_and_no_other() -> None:
+    line, wire, listener, exchange = opened()
+    other, _, patient, _ = opened(exchange)
+
+    def fail(_: str | bytes) -> None:
+        raise LookupError("a fault of ours")
+
+    listener.on_message = fail  # type: ignore[method-assign]
+    line.data_received(packed(PAD))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    other.data_received(packed("still read"))
+    assert patient.heard == ["still read"]
+    assert wire.aborted
+    assert listener.told == ["gone"]

@@ -14,6 +14,18 @@ HEADS: tuple[str, ...] = (
 OWN_LABELS: tuple[str, ...] = ("distress", "self_harm", "solicitation", "scam")
 LABELS: tuple[str, ...] = HEADS + OWN_LABELS
 
+# What a bank of known photos can say of an entry; each is a signal of its own, `photo_known_<label>`.
+KNOWN_PHOTO_LABELS: tuple[str, ...] = (
+    "child_abuse",
+    "intimate",
+    "terror",
+    "violence",
+    "hate",
+    "fraud",
+    "advert",
+    "other",
+)
+
 SIGNAL_CODES: tuple[str, ...] = (
     "phone",
     "phone_spelled",
@@ -34,6 +46,8 @@ SIGNAL_CODES: tuple[str, ...] = (
     "codeword",
     "flood",
     "repeat",
+    "photo_nsfw",
+    *(f"photo_known_{label}" for label in KNOWN_PHOTO_LABELS),
 )
 
 # A signal that raised or was late leaves a hit "failed.<its name>" or "late.<its name>".

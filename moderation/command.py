@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from moderation.assembly import default_pipeline
 from moderation.classifiers.detoxify_adapter import DetoxifyOpinion, DetoxifyUnavailableError
 from moderation.content import Content, Context, Recent, SenderRole
 from moderation.normalise import fingerprint
+from moderation.photo_lines import PhotoLines
+from moderation.photos import BankError, PhotoError, load_bank
 from moderation.pipeline import Pipeline
 from moderation.policy import PolicyError, load_policy
 from moderation.verdict import Verdict
@@ -60,21 +63,27 @@ def cli_main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv`; returns the exit code: 0, 1 if any line was bad, 2 if nothing could be judged."""
     parser = argparse.ArgumentParser(
         prog="moderate",
-        description='Judge JSON lines {"text", "lang"?, "context"?}; write one verdict a line, in order.',
+        description='Judge JSON lines {"text", "lang"?, "context"?} or {"image"}; write one verdict a line, in order.',
     )
     parser.add_argument("file", nargs="?", type=Path, help="JSON lines to read instead of standard input")
     parser.add_argument("--policy", type=Path, help="policy file (TOML) instead of the shipped one")
     parser.add_argument("--opinion", metavar="NAME", help="add the labels of this Detoxify model as a second opinion")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of such models (default: ./models)")
+    parser.add_argument("--bank", type=Path, help="file of known photos")
+    parser.add_argument("--clean-to", type=Path, metavar="DIR", help="write each photo's clean JPEG to DIR/<line>.jpg")
     chosen = parser.parse_args(argv)
     try:
-        pipeline = default_pipeline(load_policy(chosen.policy))
+        policy = load_policy(chosen.policy)
+        pipeline = default_pipeline(policy)
         opinion = DetoxifyOpinion(chosen.models, chosen.opinion) if chosen.opinion else None
-        if chosen.file is None:
-            return run(sys.stdin.buffer, sys.stdout, pipeline, opinion)
-        with chosen.file.open("rb") as lines:
-            return run(lines, sys.stdout, pipeline, opinion)
-    except (PolicyError, DetoxifyUnavailableError) as error:
+        bank = load_bank(chosen.bank) if chosen.bank else None
+        if chosen.clean_to is not None and not chosen.clean_to.is_dir():
+            raise NotADirectoryError(20, "is not a directory", str(chosen.clean_to))
+        with contextlib.ExitStack() as stack:
+            photos = stack.enter_context(PhotoLines(policy, bank, chosen.clean_to))
+            lines = sys.stdin.buffer if chosen.file is None else stack.enter_context(chosen.file.open("rb"))
+            return run(lines, sys.stdout, pipeline, opinion, photos)
+    except (PolicyError, BankError, DetoxifyUnavailableError) as error:
         print(f"moderate: {error}", file=sys.stderr)
     except OSError as error:
         print(f"moderate: {error.filename}: {error.strerror}", file=sys.stderr)
@@ -86,44 +95,64 @@ def run(
     out: TextIO,
     pipeline: Pipeline | None = None,
     opinion: DetoxifyOpinion | None = None,
+    photos: PhotoLines | None = None,
 ) -> int:
-    """Judge each line and write one line for it to `out`, in order; returns 1 if any line was bad, else 0."""
+    """Judge each line and write one line for it to `out`, in order; returns 1 if any line was bad, else 0.
+
+    Photos are judged by `photos`; without it by the shipped policy and no bank.
+    """
     judge = (pipeline or default_pipeline()).judge
     bad = 0
-    for number, line in enumerate(stdin_lines, 1):
-        try:
-            answer = msgspec.json.encode(judge_line(line, judge, opinion))
-        except LineError as error:
-            bad = 1
-            fault = {"code": error.code, "message": error.message, "line": number}
-            if error.column is not None:
-                fault["column"] = error.column
-            answer = msgspec.json.encode({"error": fault})
-        out.write(answer.decode() + "\n")
-        out.flush()
+    with contextlib.ExitStack() as stack:
+        photos = photos or stack.enter_context(PhotoLines())
+        for number, line in enumerate(stdin_lines, 1):
+            try:
+                answer = msgspec.json.encode(_judge_any(line, number, judge, opinion, photos))
+            except LineError as error:
+                bad = 1
+                fault = {"code": error.code, "message": error.message, "line": number}
+                if error.column is not None:
+                    fault["column"] = error.column
+                answer = msgspec.json.encode({"error": fault})
+            out.write(answer.decode() + "\n")
+            out.flush()
     return bad
 
 
-def judge_line(
-    line: str | bytes, judge: Callable[[Content, Context], Verdict], opinion: DetoxifyOpinion | None = None
+def _judge_any(
+    line: str | bytes,
+    number: int,
+    judge: Callable[[Content, Context], Verdict],
+    opinion: DetoxifyOpinion | None,
+    photos: PhotoLines,
 ) -> dict[str, object]:
-    """Return the answer to one line; a second opinion stands beside the verdict and changes nothing of it.
-
-    Raises LineError.
-    """
     read = _parse(line)
-    if read.image is not None:
-        raise LineError("not_available", "images are not judged yet")
+    if read.image is None:
+        return _judge_text(read, judge, opinion)
+    try:
+        judged, about = photos.judge(read.image, number, _context(read))
+    except PhotoError as error:
+        raise LineError(error.code, error.message) from None
+    return as_json(judged.verdict) | {"photo": about}
+
+
+def _judge_text(
+    read: Line, judge: Callable[[Content, Context], Verdict], opinion: DetoxifyOpinion | None
+) -> dict[str, object]:
+    """Return the answer to a text; a second opinion stands beside the verdict and changes nothing of it."""
     if read.text is None:
         raise LineError("bad_line", 'neither "text" nor "image" is there', 1)
-    given = read.context
-    recent = [Recent(each.at, fingerprint(each.text)) for each in given.recent]
-    context = Context(given.market, given.sender_role, given.template, given.now, recent)
-    answer = as_json(judge(Content(read.text, read.lang), context))
+    answer = as_json(judge(Content(read.text, read.lang), _context(read)))
     if opinion is not None:
         labels = {label: round(score, 4) for label, score in opinion.predict([read.text])[0].items()}
         answer["opinion"] = {"model": opinion.name, "labels": labels}
     return answer
+
+
+def _context(read: Line) -> Context:
+    given = read.context
+    recent = [Recent(each.at, fingerprint(each.text)) for each in given.recent]
+    return Context(given.market, given.sender_role, given.template, given.now, recent)
 
 
 def as_json(verdict: Verdict) -> dict[str, object]:

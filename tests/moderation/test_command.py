@@ -50,7 +50,7 @@ def test_context_is_taken_from_the_line(pipeline: Pipeline) -> None:
         ("{}", "bad_line", 1),
         (b'{"text": "\xff"}', "bad_line", 11),
         ('{"text": "a", "context": {"sender_role": "pilot"}}', "bad_line", 27),
-        ('{"image": "cat.jpg"}', "not_available", None),
+        ('{"image": "no-such-cat.jpg"}', "photo_unreadable", None),
     ],
 )
 def test_a_bad_line_is_answered_with_its_place_and_the_run_goes_on(

@@ -163,7 +163,12 @@ class SendPipeline:
         prepared = self._audit.prepare_kept(accepted_entry(caller, view, draft))
         if prepared is None:
             return False
-        parcel = Parcel(caller, view, draft, ruling, prepared, arguments(view, caller, key, draft, prepared))
+        try:
+            values = arguments(view, caller, key, draft, prepared)
+        except BaseException:
+            self._audit.settle(prepared, committed=False)
+            raise
+        parcel = Parcel(caller, view, draft, ruling, prepared, values)
         self._store.submit(parcel, lambda sent: self._stored(parcel, sending.done, sent))
         return True
 
@@ -239,12 +244,20 @@ class SendPipeline:
         if isinstance(sent, BaseException):
             _tell_how(done, sent)
         elif sent.code == "ok":
-            _tell_how(done, self._tell(parcel, sent))
+            _tell_how(done, self._told(parcel, sent))
         elif sent.code == "repeat":
             self._spawn(self._repeated(parcel, cast("UUID", sent.earlier_id), done))
         else:
             self._views.forget(parcel.view.trip_id)
             _tell_how(done, ProblemError(sent.code))
+
+    def _told(self, parcel: Parcel, sent: Sent) -> Delivered | Exception:
+        try:
+            return self._tell(parcel, sent)
+        except Exception as error:
+            # It is stored. Who tries again hears that; the other side reads it at the next look at the rows.
+            log.error("send.telling_failed", error=type(error).__name__, exc_info=error)
+            return error
 
     def _tell(self, parcel: Parcel, sent: Sent) -> Delivered | ProblemError:
         """Tell both sides, and say what its sender is answered."""

@@ -10,7 +10,6 @@ import structlog
 from backend.api.sockets.framing import Parsers
 from backend.api.sockets.wheel import Wheel
 
-
 log = structlog.get_logger()
 
 

@@ -279,3 +279,28 @@ async def test_nobody_is_answered_before_submit_returns(talk: Talk) -> None:
         assert not answer.done()
         await asyncio.gather(answer, return_exceptions=True)
     assert [type(one) for one in talk.results] == [Delivered, ProblemError]
+
+
+async def test_who_sent_is_answered_also_when_telling_the_others_fails(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await talk.say("hello")
+    name = uuid4()
+
+    def fail(_: object) -> None:
+        raise LookupError("a fault of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(talk.services.hub, "announce", fail)
+        with pytest.raises(LookupError):
+            await asyncio.wait_for(talk.submit("is it said?", name), 3)
+    # It is stored, and the next try says so.
+    assert (await talk.say("is it said?", name)).repeated
+
+
+async def test_what_cannot_be_sealed_leaves_no_open_number_in_the_log(talk: Talk) -> None:
+    await talk.say("hello")
+    with pytest.raises(UnicodeEncodeError):
+        await talk.submit("half a letter: \ud83d")
+    await talk.services.audit.flush_voids()
+    assert talk.services.audit.all_closed

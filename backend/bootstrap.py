@@ -38,12 +38,14 @@ from backend.pipeline.limits import Limits
 from backend.pipeline.marking import access_newest_marks
 from backend.pipeline.sending import SendPipeline
 from backend.pipeline.services import Services
+from backend.policies.in_force import PoliciesInForce, PolicyWatch
+from backend.policies.shadowing import ShadowRecorder
 from backend.push.fcm import build_pusher
 from backend.realtime import Audience, Control, Hub, Numbered, Whisper
 from backend.records.expiry import keep_days
 from backend.settings import SettingError, Settings, flat
 from backend.trips.service import TripWriter
-from moderation import Pipeline, default_pipeline, load_policy
+from moderation import default_pipeline, load_policy
 
 REDIS_TIMEOUT_S = 5.0
 BROKER_TIMEOUT_S = 2.0
@@ -73,10 +75,11 @@ def build_broker(settings: Settings) -> RedisBroker:
     return RedisBroker(client=client, middleware=middleware, namespace="tripwarden")
 
 
-def build_moderation(settings: Settings) -> Pipeline:
-    """The judge with the shipped policy, or with the one that the settings name."""
+def build_moderation(settings: Settings) -> PoliciesInForce:
+    """The judge with the shipped policy, or with the one that the settings name; until rows say something else."""
     path = settings.moderation.policy_file
-    return default_pipeline(load_policy(Path(path)) if path else None)
+    pipeline = default_pipeline(load_policy(Path(path)) if path else None)
+    return PoliciesInForce(pipeline, "file" if path else "shipped")
 
 
 def check_engines(settings: Settings) -> None:
@@ -109,10 +112,11 @@ async def build(
     try:
         services = assemble(settings, clock, db, redis, broker or cast("RedisBroker", own_broker), producer)
         await _reach(db, settings.data.dir)
+        watch = PolicyWatch(services.moderation, lambda: db.pool)
         await services.hub.start(_filler(services), _mark_reader(services))
-        services.hub.on_control(_listener(services))
+        services.hub.on_control(_listener(services, watch))
         try:
-            async with kept_closed(db, clock, services.audit):
+            async with kept_closed(db, clock, services.audit), _policies(services, watch):
                 await _note_start(services)
                 try:
                     yield services
@@ -130,6 +134,19 @@ async def build(
         await redis.aclose()
         if own_broker is not None:
             own_broker.close()
+
+
+@asynccontextmanager
+async def _policies(services: Services, watch: PolicyWatch) -> AsyncGenerator[None]:
+    """Follow the policies that are installed, and write down what a shadow says."""
+    services.moderation.on_change(lambda policy: services.audit.name_policy(policy.name))
+    await watch.start()
+    services.shadows.start()
+    try:
+        yield
+    finally:
+        await watch.stop()
+        await services.shadows.stop()
 
 
 async def _reach(db: Database, data_dir: Path) -> None:
@@ -158,6 +175,7 @@ def assemble(
     hub = Hub(redis, keyring.sealer("realtime"), lambda: db.pool)
     views, templates = TripViews(), TemplateBook()
     limits = Limits.of(settings.limit, redis)
+    shadows = ShadowRecorder(lambda: db.pool, clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -174,6 +192,7 @@ def assemble(
         chat=ChatWriter(keyring, audit, clock),
         trips=TripWriter(keyring, audit, clock, keep_days, timedelta(seconds=settings.chat.closing_grace_s)),
         moderation=moderation,
+        shadows=shadows,
         limits=limits,
         sender=SendPipeline(
             db=db,
@@ -181,7 +200,7 @@ def assemble(
             audit=audit,
             hub=hub,
             clock=clock,
-            judge=Judge(moderation),
+            judge=Judge(moderation, shadows),
             views=views,
             templates=templates,
             limits=limits.messages,
@@ -224,14 +243,18 @@ def _mark_reader(services: Services) -> Any:
     return read
 
 
-def _listener(services: Services) -> Any:
+def _listener(services: Services, watch: PolicyWatch) -> Any:
     """What every process forgets when another one says that somebody's access has changed."""
 
     def listen(control: Control) -> None:
         if control.kind == "templates_changed":
             services.templates.forget()
             return
+        if control.kind == "policy_changed":
+            watch.ring()
+            return
         if control.kind == "bells_missed":
+            watch.ring()
             services.templates.forget()
             services.views.forget()
             services.standings.forget()

@@ -12,6 +12,7 @@ import backend.audit.models
 import backend.escalation.models
 import backend.keys.models
 import backend.messages.models
+import backend.policies.models
 import backend.push.models
 import backend.reviews.models
 import backend.trips.models
@@ -25,6 +26,7 @@ MODULES: tuple[ModuleType, ...] = (
     backend.escalation.models,
     backend.keys.models,
     backend.messages.models,
+    backend.policies.models,
     backend.push.models,
     backend.reviews.models,
     backend.trips.models,

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,8 @@ FailureClass = Literal["safety", "hygiene"]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Count = Annotated[int, Meta(ge=1)]
+#: It stands in every verdict, in the log and on command lines.
+VERSION = "^[0-9A-Za-z][0-9A-Za-z._+-]*$"
 #: A policy file longer than this is a mistake; the shipped one has some 5 kB.
 MAX_BYTES = 256 * 1024
 
@@ -83,7 +85,7 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The policy file as written."""
 
-    version: Annotated[str, Meta(min_length=1, max_length=40)]
+    version: Annotated[str, Meta(pattern=VERSION, max_length=40)]
     signals: dict[str, Tiers]
     labels: dict[str, Tiers]
     phone_regions: tuple[str, ...]
@@ -174,7 +176,7 @@ def parse_policy(source: bytes, name: str = "policy") -> Policy:
     try:
         document = msgspec.convert(tree, Document)
     except msgspec.ValidationError as error:
-        raise locate(name, text, str(error)) from error
+        raise locate(name, text, _exactly(tree) or str(error)) from error
     unknown = unknown_names(document.signals, document.labels, [*document.languages.items(), *document.markets.items()])
     if unknown:
         section, key, known = unknown
@@ -182,6 +184,26 @@ def parse_policy(source: bytes, name: str = "policy") -> Policy:
             name, text, f"no such {section[:-1]} `{key}`; known are {', '.join(known)} - at `$.{section}.{key}`"
         )
     return Policy(document, source)
+
+
+def _exactly(tree: dict[str, Any]) -> str | None:
+    """The fault of the first tier list that has one, with the names that the whole document's validation leaves out."""
+    parts = {"$": tree}
+    for section in ("languages", "markets"):
+        parts |= {f"$.{section}.{name}": _table(part) for name, part in _table(tree.get(section)).items()}
+    for path, part in parts.items():
+        for kind in ("signals", "labels"):
+            for code, tiers in _table(part.get(kind)).items():
+                try:
+                    msgspec.convert(tiers, Tiers)
+                except msgspec.ValidationError as error:
+                    fault, _, place = str(error).partition(" - at `$")
+                    return f"{fault} - at `{path}.{kind}.{code}{place or '`'}"
+    return None
+
+
+def _table(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 FLAG_NAMES: tuple[str, ...] = get_args(Flag)

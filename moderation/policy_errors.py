@@ -11,6 +11,7 @@ from moderation.codes import LABELS, SIGNAL_CODES
 _PATH = re.compile(r"^(?P<fault>.*?) - at `(?P<path>[^`]*)`$", re.DOTALL)
 _FIELD = re.compile(r"(?:unknown|missing required) field `([^`]+)`")
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
+_STEP = re.compile(r"[^.\[\]$]+|\.\.\.")
 _HINTS = {
     "outcome": 'one of "allow", "mask", "quarantine", "reject"',
     "flags": 'a list of "review" and "urgent"',
@@ -45,13 +46,15 @@ def locate(name: str, text: str, message: str) -> PolicyError:
     """Turn a validation message ("... - at `$.signals.phone[0].at`") into an error with the line of that key."""
     found = _PATH.match(message)
     fault, path = (found["fault"], found["path"]) if found else (message, "$")
-    keys = [key for key in re.split(r"[.\[\]$]+", path) if key and not key.isdigit() and key != "..."]
+    steps = [int(step) if step.isdigit() else step for step in _STEP.findall(path) if step != "..."]
+    keys = [step for step in steps if isinstance(step, str)]
     extra = _FIELD.search(fault)
     if extra:
         keys.append(extra[1])
+        steps.append(extra[1])
     last = keys[-1] if keys else ""
     hint = f"; it should be {_HINTS[last]}" if last in _HINTS else ""
-    line, column = _place(text, keys) or (None, None)
+    line, column = _place(text, steps) or (None, None)
     return PolicyError(name, f"{'.'.join(keys) or 'the file'}: {fault}{hint}", line, last or None, column)
 
 
@@ -62,18 +65,24 @@ def not_toml(name: str, message: str) -> PolicyError:
     return PolicyError(name, f"is not TOML: {message}", line, None, column)
 
 
-def _place(text: str, keys: list[str]) -> tuple[int, int] | None:
-    """Line and column of the deepest of `keys`, in order, that can be seen; TOML gives us no positions of its own."""
+def _place(text: str, steps: list[str | int]) -> tuple[int, int] | None:
+    """Line and column of the deepest of `steps`, in order, that can be seen; TOML gives us no positions of its own.
+
+    A number is the place in a list of tables: the n-th brace from there.
+    """
     best, start = None, 0
-    lines = text.splitlines()
-    for key in keys:
-        pattern = re.compile(rf"(?:^|[\s.\[{{,\"])({re.escape(key)})(?:\"?\s*=|\"?\]|\.)")
-        for number in range(start, len(lines)):
-            found = pattern.search(lines[number])
-            if found:
-                best, start = (number + 1, found.start(1) + 1), number
-                break
-    return best
+    for step in steps:
+        if isinstance(step, int):
+            for _ in range(step + 1):
+                start = max(text.find("{", start + 1), start)
+            continue
+        pattern = re.compile(rf"(?:^|[\s.\[{{,\"])({re.escape(step)})(?:\"?\s*=|\"?\]|\.)", re.MULTILINE)
+        found = pattern.search(text, start)
+        if found:
+            best = start = found.start(1)
+    if best is None:
+        return None
+    return text.count("\n", 0, best) + 1, best - text.rfind("\n", 0, best)
 
 
 def unknown_names(

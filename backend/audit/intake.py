@@ -86,6 +86,10 @@ class AuditLog:
         self._open: set[int] = set()
         self._voids: deque[int] = deque()
 
+    def name_policy(self, version: str) -> None:
+        """Entries that name no policy of their own name this one from now on."""
+        self._policy = version
+
     async def append(self, session: AsyncSession, *entries: Entry) -> None:
         """Write `entries` in the caller's transaction: they exist exactly if the act does.
 

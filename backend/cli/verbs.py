@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "token": Verb("backend.cli.token:run", "print a development key"),
     "staff": Verb("backend.cli.staff:run", "add and list staff accounts"),
     "moderate": Verb("backend.cli.moderate:run", "judge one text as the product would"),
+    "policy": Verb("backend.policies.cli:run", "versions of the moderation policy: install, activate, compare"),
     "simulate": Verb("backend.city.cli:main", "drive a simulated city against a running api"),
     "audit": Verb("backend.audit.cli:run", "export and verify the audit log"),
     "retention": Verb("backend.records.cli:run", "reports and runs of retention"),

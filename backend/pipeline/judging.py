@@ -10,14 +10,18 @@ import msgspec
 import structlog
 
 from backend.messages.sending import Judged
+from backend.policies.in_force import PoliciesInForce
+from backend.policies.shadowing import Difference, ShadowRecorder, difference
 from backend.trips.access import TripView
-from moderation import Content, Context, Pipeline, Recent, SignalHit, Verdict, fingerprint
+from moderation import Content, Context, Recent, SignalHit, Verdict, fingerprint
 
 log = structlog.get_logger()
 
 #: Earlier messages of one sender in one trip that the flood signal looks at, and how many senders are remembered.
 RECENT = 16
 REMEMBERED = 50_000
+#: Messages that are judged and not stored yet, of which a shadow said something else.
+UNSTORED = 1_000
 _STATUS = {"allow": "delivered", "mask": "masked", "quarantine": "quarantined", "reject": "rejected"}
 _HIGH = ("threat", "severe_toxicity", "self_harm", "sexual_explicit", "identity_attack")
 _encode = msgspec.json.Encoder().encode
@@ -39,9 +43,10 @@ class Ruling(NamedTuple):
 class Judge:
     """Judges on the api's own loop: the rules and the linear model take some 100 us."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, policies: PoliciesInForce, shadows: ShadowRecorder) -> None:
+        self._policies, self._shadows = policies, shadows
         self._recent: OrderedDict[tuple[UUID, UUID], deque[Recent]] = OrderedDict()
+        self._differing: OrderedDict[tuple[UUID, UUID, float], Difference] = OrderedDict()
 
     def judge(
         self, text: str, lang: str, view: TripView, sender_id: UUID, role: Any, now: float, template: bool
@@ -55,7 +60,7 @@ class Judge:
             recent=tuple(self._recent.get((view.trip_id, sender_id), ())),
         )
         try:
-            verdict = self._pipeline.judge(Content(text, lang), context)
+            verdict = self._verdict(Content(text, lang), context, view, sender_id)
         except Exception as error:  # noqa: BLE001  (whatever breaks in a judge, the message waits for a person)
             log.error("judge.failed", error=type(error).__name__)
             verdict = Verdict(
@@ -64,8 +69,25 @@ class Judge:
             )  # fmt: skip
         return _ruling(verdict, text)
 
+    def _verdict(self, content: Content, context: Context, view: TripView, sender_id: UUID) -> Verdict:
+        pipeline, shadow = self._policies.now
+        if shadow is None:
+            return pipeline.judge(content, context)
+        verdict, other = shadow.judge_both(content, context)
+        self._shadows.counts["judged"] += 1
+        days = view.text_expire_on, view.verdict_expire_on
+        found = difference(verdict, other, view.trip_id, sender_id, context.now, days)
+        if found is not None:
+            # Only what is really sent is written down, and that is known later.
+            self._differing[view.trip_id, sender_id, context.now] = found
+            if len(self._differing) > UNSTORED:
+                self._differing.popitem(last=False)
+        return verdict
+
     def note(self, trip_id: UUID, sender_id: UUID, text: str, now: float) -> None:
         """Remember a message that was really sent; a repeat of the same id is no flood and never gets here."""
+        if self._differing and (found := self._differing.pop((trip_id, sender_id, now), None)) is not None:
+            self._shadows.take(found)
         kept = self._recent.setdefault((trip_id, sender_id), deque(maxlen=RECENT))
         kept.append(Recent(now, fingerprint(text)))
         self._recent.move_to_end((trip_id, sender_id))

@@ -20,11 +20,12 @@ from backend.messages.views import TripViews
 from backend.notification import Notifier
 from backend.pipeline.limits import Limits
 from backend.pipeline.sending import SendPipeline
+from backend.policies.in_force import PoliciesInForce
+from backend.policies.shadowing import ShadowRecorder
 from backend.push.interface import Pusher
 from backend.realtime import Hub
 from backend.settings import Settings
 from backend.trips.service import TripWriter
-from moderation import Pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,8 @@ class Services:
     templates: TemplateBook
     chat: ChatWriter
     trips: TripWriter
-    moderation: Pipeline
+    moderation: PoliciesInForce
+    shadows: ShadowRecorder
     limits: Limits
     sender: SendPipeline
     notifier: Notifier

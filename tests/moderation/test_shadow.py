@@ -20,7 +20,7 @@ TEXTS = (
     "hello, I am at the gate",
     "call me +7 701 123 45 67",
     "call me 8 701 123 45 67",
-    "my number is 612345678",
+    "612345678",
     "look at https://maps.google.com/x and https://evil.example/y",
     "do you have an umbrella",
     "you stupid idiot",

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from tests.benchmarks import audit, chat, idle, machine, table, verdict
+from tests.benchmarks import audit, bell, chat, idle, machine, scale, verdict
 from tests.benchmarks.alone import chat_alone
 from tests.benchmarks.peers import NoPeersError, installed
+from tests.benchmarks.report import PARTS as SHOWN
 from tests.benchmarks.stacks import Ground, ground
 
-PARTS = ("verdict", "audit", "idle", "chat")
+PARTS = ("verdict", "audit", "idle", "bell", "scale", "chat")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs, no search, 200 sockets only")
-    parser.add_argument("--rate", type=int, metavar="N", help="messages/s of the runs that are compared")
+    parser.add_argument("--rate", type=int, action="append", metavar="N", help="messages/s of the compared runs")
     parser.add_argument("--sockets", type=int, metavar="N", help="measure with so many sockets only")
     parser.add_argument("--no-search", action="store_true", help="do not look for the highest rate")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the JSON here instead of results/")
@@ -58,30 +59,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _plan(chosen: argparse.Namespace) -> chat.Plan:
     plan = chat.QUICK if chosen.quick else chat.WHOLE
     if chosen.rate:
-        plan = plan._replace(rate=chosen.rate)
+        plan = plan._replace(rates=tuple(chosen.rate))
     if chosen.sockets:
         plan = plan._replace(sockets=(chosen.sockets,))
     return plan._replace(search=()) if chosen.no_search else plan
 
 
 def _measure(part: str, where: Ground, plan: chat.Plan, *, quick: bool) -> tuple[Any, str]:
+    found = _found(part, where, plan, quick=quick)
+    return found, SHOWN[part][1](found)
+
+
+def _found(part: str, where: Ground, plan: chat.Plan, *, quick: bool) -> Any:
     if part == "verdict":
-        verdicts = verdict.measure(repeats=2 if quick else verdict.REPEATS)
-        return verdicts, table.verdict(verdicts)
+        return verdict.measure(repeats=2 if quick else verdict.REPEATS)
     if part == "audit":
-        log = audit.measure(where, seconds=2.0 if quick else 4.0)
-        return log, table.audit(log)
+        return audit.measure(where, seconds=1.0 if quick else 4.0)
     if part == "idle":
-        memory = idle.measure(where, sockets=200 if quick else 1000)
-        return memory, table.idle(memory)
+        return idle.measure(where, sockets=200 if quick else 2000)
+    if part == "bell":
+        rates, seconds = ((600,), 3.0) if quick else (bell.RATES, bell.SECONDS)
+        return bell.measure(where.engines, where.own_database("bell_bench"), rates=rates, seconds=seconds)
+    if part == "scale":
+        return scale.measure(where, scale.QUICK if quick else scale.WHOLE)
     try:
         peers = installed()
     except NoPeersError as missing:
         print(f"  no comparison: {missing}; ours alone follows", file=sys.stderr)
-        alone = chat_alone(where, str(missing), rate=plan.rate, seconds=plan.seconds)
-        return alone, table.chat(alone)
-    compared = chat.measure(where, peers, plan)
-    return compared, table.chat(compared)
+        return chat_alone(where, str(missing), rate=plan.rates[0], seconds=plan.seconds)
+    return chat.measure(where, peers, plan)
 
 
 def _file_name(measured_at: str, parts: Sequence[str], *, quick: bool) -> str:

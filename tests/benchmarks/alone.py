@@ -12,7 +12,7 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.benchmarks.chat import Chat, costs_of
-from tests.benchmarks.cpu import Sampler
+from tests.benchmarks.cpu import MACHINE, Sampler
 from tests.benchmarks.load import Counted, Run
 from tests.benchmarks.roster import make_roster
 from tests.benchmarks.stacks import Ground, Stack, product
@@ -49,7 +49,8 @@ async def _run(ground: Ground, stack: Stack, roster: list[dict[str, Any]], rate:
     for task in listening:
         task.cancel()
     await asyncio.gather(*listening, return_exceptions=True)
-    used = sampler.since(begun)
+    used = sampler.between(begun)
+    del used[MACHINE]
     used["servers"] = sum(used[name] for name in stack.groups)
     cpu = {name: round(value * 1e6 / max(1, len(waited)), 1) for name, value in used.items()}
     counted = _counted(rate * seconds, waited, cpu["servers"])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 
-import asyncpg
 import msgspec
 
-from backend.migrations import migrate_now
 from tests.benchmarks.stacks import Ground
 
 DATABASE = "audit_bench"
@@ -41,20 +38,9 @@ class Audit(msgspec.Struct):
 
 def measure(ground: Ground, *, seconds: float) -> Audit:
     """Fill and verify a log. Raises RuntimeError when it does not verify."""
-    asyncio.run(_make_database(ground.engines.postgres.url("postgres")))
-    url = ground.engines.postgres.url(DATABASE)
-    migrate_now(url)
+    url = ground.own_database(DATABASE)
     command = [sys.executable, "-P", "-m", "backend.audit.bench", "--database-url", url, "--seconds", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise RuntimeError(f"backend.audit.bench: {done.stderr.strip()[-500:]}")
     return msgspec.json.decode(done.stdout, type=Audit)
-
-
-async def _make_database(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{DATABASE}"')
-        await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-    finally:
-        await connection.close()

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.bell`: what a bell between processes costs, what a re-check costs, what a hub keeps.
+"""What a bell between processes costs, what a re-check costs, what a hub keeps.
 
 A ringer announces at a rate, a hearer has a socket of every trip, and a third process only keeps the same time. What
 the ringer uses beyond that is the bell's; of the hearer, which has no clock of its own, all is.
@@ -12,16 +12,14 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 import tracemalloc
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import psutil
 import uvloop
 from redis.asyncio import Redis
@@ -29,10 +27,8 @@ from redis.asyncio import Redis
 from backend.keys import DataKey
 from backend.migrations import migrate
 from backend.realtime import Audience, ChatEvent, Hub, Numbered
-from backend.supervisor.engines import Engines, running
-from tests.benchmarks import machine
+from backend.supervisor.engines import Engines
 
-RESULTS = Path(__file__).parent / "results"
 RATES = (150, 600)
 SECONDS = 6.0
 TRIPS = [UUID(int=number) for number in range(1, 101)]
@@ -41,6 +37,14 @@ _TRIP = """
 INSERT INTO trip_chat (trip_id, driver_id, customer_id, expire_on, verdict_expire_on, seq_driver, seq_customer)
 SELECT trip, trip, trip, current_date, current_date, 3, 3 FROM unnest($1::uuid[]) AS trip
 """
+
+
+class Bell(msgspec.Struct, kw_only=True):
+    """`bells`: by rate and set of processes, us of CPU a message; `recheck`: by trips, ms a look; bytes a trip."""
+
+    bells: list[dict[str, Any]]
+    recheck: list[dict[str, float]]
+    memory_bytes: dict[str, float]
 
 
 class Rows:
@@ -74,10 +78,11 @@ async def _nothing(trip_id: UUID, audience: Audience, after: int) -> Sequence[Nu
 
 
 def new_hub(url: str, pool: Any) -> Hub:
-    return Hub(Redis.from_url(url), DataKey(b"k" * 32), lambda: pool)
+    redis: Any = Redis
+    return Hub(redis.from_url(url), DataKey(b"k" * 32), lambda: pool)
 
 
-async def live(role: str, url: str, rate: float) -> None:
+async def live(role: str, url: str, rate: float, seconds: float) -> None:
     """One process of the measurement; prints what it used as JSON."""
     hub, sockets = new_hub(url, Rows()), [Socket() for _ in TRIPS]
     await hub.start(_nothing)
@@ -86,7 +91,9 @@ async def live(role: str, url: str, rate: float) -> None:
             await hub.attach(trip_id, "customer", socket, 0)
     await asyncio.sleep(2.5)
     before, writes = resource.getrusage(resource.RUSAGE_SELF), hub.bus.writes
-    messages = await _talk(hub, rate, silent=role == "keeps time") if role != "hears" else await _hear(sockets)
+    messages = await (
+        _hear(sockets, seconds) if role == "hears" else _talk(hub, rate, seconds, silent=role == "keeps time")
+    )
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     used = {
@@ -100,9 +107,9 @@ async def live(role: str, url: str, rate: float) -> None:
     await hub.stop()
 
 
-async def _talk(hub: Hub, rate: float, *, silent: bool) -> int:
+async def _talk(hub: Hub, rate: float, seconds: float, *, silent: bool) -> int:
     began, said = time.monotonic(), 0
-    while time.monotonic() - began < SECONDS:
+    while time.monotonic() - began < seconds:
         part = Numbered(said // len(TRIPS) + 1, FRAME)
         if not silent:
             hub.announce(ChatEvent(TRIPS[said % len(TRIPS)], part, part))
@@ -111,52 +118,60 @@ async def _talk(hub: Hub, rate: float, *, silent: bool) -> int:
     return said
 
 
-async def _hear(sockets: list[Socket]) -> int:
-    await asyncio.sleep(SECONDS)
+async def _hear(sockets: list[Socket], seconds: float) -> int:
+    await asyncio.sleep(seconds)
     return sum(socket.heard for socket in sockets)
 
 
-def bells(url: str, valkey_pid: int) -> list[dict[str, Any]]:
+def bells(url: str, valkey_pid: int, rates: Sequence[int], seconds: float) -> list[dict[str, Any]]:
     """Each set of processes at each rate."""
     found: list[dict[str, Any]] = []
-    for rate in RATES:
+    for rate in rates:
         for roles in (("keeps time",), ("rings",), ("rings", "hears")):
             before = sum(psutil.Process(valkey_pid).cpu_times()[:2])
-            command = [sys.executable, "-m", "tests.benchmarks.bell", "--url", url, "--rate", str(rate), "--role"]
+            command = [sys.executable, "-m", "tests.benchmarks.bell", "--url", url, "--rate", str(rate)]
+            command += ["--seconds", str(seconds), "--role"]
             children = [subprocess.Popen([*command, role], stdout=subprocess.PIPE, text=True) for role in roles]
             used = [json.loads(child.communicate()[0].strip().splitlines()[-1]) for child in children]
             valkey_s = sum(psutil.Process(valkey_pid).cpu_times()[:2]) - before
-            found.append({"rate": rate, "processes": used, "valkey_us": round(valkey_s / SECONDS / rate * 1e6, 1)})
+            found.append({"rate": rate, "processes": used, "valkey_us": round(valkey_s / seconds / rate * 1e6, 1)})
     return found
 
 
-async def rechecks(url: str) -> list[dict[str, Any]]:
-    """One look at trips that are all as they should be; `cpu_ms` of the process that looks."""
+async def rechecks(url: str) -> list[dict[str, float]]:
+    """One look at trips that are all as they should be, by their number; in a database that holds nothing else."""
     await migrate(url)
-    pool: Any = await asyncpg.create_pool(url, min_size=1, max_size=2)
-    trips, found = [uuid4() for _ in range(20_000)], list[dict[str, Any]]()
+    driver: Any = asyncpg
+    pool = await driver.create_pool(url, min_size=1, max_size=2)
+    trips = [uuid4() for _ in range(20_000)]
     await pool.execute(_TRIP, trips)
     await pool.execute("ANALYZE trip_chat")
-    for count in (2_000, 20_000):
-        hub = new_hub("redis://localhost", pool)
-        for trip_id in trips[:count]:
-            for side in ("driver", "customer"):
-                await hub.attach(trip_id, side, Socket(3), 3)
-        await hub._recheck.look()
-        began, cpu = time.perf_counter(), time.process_time()
-        for _ in range(10):
-            await hub._recheck.look()
-        wall_ms, cpu_ms = (time.perf_counter() - began) * 100, (time.process_time() - cpu) * 100
-        found.append({"trips": count, "wall_ms": round(wall_ms, 1), "cpu_ms": round(cpu_ms, 1)})
+    found = [await recheck_cost(pool, [(trip, 3, 3) for trip in trips[:count]]) for count in (2_000, 20_000)]
     await pool.close()
     return found
 
 
+async def recheck_cost(pool: Any, trips: Sequence[tuple[UUID, int, int]]) -> dict[str, float]:
+    """One look at these trips (id, the driver's and the customer's last number): `cpu_ms` of the process that looks."""
+    hub: Any = new_hub("redis://localhost", pool)
+    for trip_id, driver, customer in trips:
+        await hub.attach(trip_id, "driver", Socket(driver), driver)
+        await hub.attach(trip_id, "customer", Socket(customer), customer)
+    await hub._recheck.look()
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(10):
+        await hub._recheck.look()
+    wall_ms, cpu_ms = (time.perf_counter() - began) * 100, (time.process_time() - cpu) * 100
+    return {"trips": len(trips), "wall_ms": round(wall_ms, 1), "cpu_ms": round(cpu_ms, 1)}
+
+
 async def memory(trips: int = 20_000) -> dict[str, float]:
     """Bytes that a hub keeps: a trip with two sockets here, a trip of a neighbour, a trip announced just now."""
+    here: Any
+    there: Any
     here, there = new_hub("redis://localhost", Rows()), new_hub("redis://localhost", Rows())
     letters: list[bytes] = []
-    here.bus.ring = lambda channels, payload: letters.append(payload)
+    here.bus.ring = lambda _, payload: letters.append(payload)  # pyright: ignore
     ids, sockets = [uuid4() for _ in range(trips)], [(Socket(), Socket()) for _ in range(trips)]
     tracemalloc.start()
     sizes = [tracemalloc.get_traced_memory()[0]]
@@ -179,39 +194,28 @@ async def memory(trips: int = 20_000) -> dict[str, float]:
     }
 
 
-def measure(engines: Engines) -> dict[str, Any]:
-    """Everything of this file."""
+def measure(engines: Engines, database_url: str, *, rates: Sequence[int], seconds: float) -> Bell:
+    """Everything of this file; `database_url`: one without rows, that may keep those it gets."""
     port = engines.valkey.port
-    pid = next(
-        link.pid for link in psutil.net_connections("tcp") if link.laddr.port == port and link.status == "LISTEN"
-    )
+    links: list[Any] = psutil.net_connections("tcp")
+    pid = next(link.pid for link in links if link.laddr.port == port and link.status == "LISTEN")
     assert pid is not None
-    return {
-        "bells": bells(engines.valkey.url, pid),
-        "recheck": asyncio.run(rechecks(engines.postgres.url("postgres"))),
-        "memory_bytes": asyncio.run(memory()),
-    }
+    return Bell(
+        bells=bells(engines.valkey.url, pid, rates, seconds),
+        recheck=asyncio.run(rechecks(database_url)),
+        memory_bytes=asyncio.run(memory()),
+    )
 
 
 def main() -> None:
-    """The command line: without arguments everything, with them one process of it."""
+    """One process of the measurement; the whole of it is `python -m tests.benchmarks --only bell`."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bell", description=__doc__)
-    parser.add_argument("--role")
-    parser.add_argument("--url")
-    parser.add_argument("--rate", type=float)
+    parser.add_argument("--role", required=True)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     chosen = parser.parse_args()
-    if chosen.role:
-        uvloop.run(live(chosen.role, chosen.url, chosen.rate))
-        return
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        Path(name).chmod(0o755)
-        with running(Path(name)) as engines:
-            now = datetime.now(UTC)
-            report = {"measured_at": now.isoformat(timespec="seconds"), "machine": machine.describe(Path(name))}
-            report |= measure(engines)
-    written = json.dumps(report, indent=1)
-    (RESULTS / f"{now:%Y%m%d-%H%M}-bell.json").write_text(written + "\n")
-    print(written)
+    uvloop.run(live(chosen.role, chosen.url, chosen.rate, chosen.seconds))
 
 
 if __name__ == "__main__":

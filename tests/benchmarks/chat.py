@@ -1,4 +1,4 @@
-"""The chat against the reference stack: CPU of a delivered message, latency at one rate, highest rate that holds."""
+"""The chat against the reference stack: CPU of a delivered message, latency, the highest rate, p99 at half of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import msgspec
 
 from tests.benchmarks.load import Generator, Run
 from tests.benchmarks.roster import make_roster
+from tests.benchmarks.search import P99_MS, Highest, Probe, better_of_two, climb, with_ratios
 from tests.benchmarks.stacks import Ground, Stack, product, reference
-
-P99_MS = 100.0
 
 
 class Plan(NamedTuple):
@@ -23,15 +22,16 @@ class Plan(NamedTuple):
 
     sockets: tuple[int, ...]
     workers: tuple[int, ...]
-    rate: int
+    rates: tuple[int, ...]
     seconds: int
     rounds: int
     search: tuple[int, ...]
     search_seconds: int
 
 
-WHOLE = Plan((200, 2000), (1, 2), 150, 6, 3, (100, 200, 300, 450, 600, 750, 900, 1100, 1300, 1600, 2000), 4)
-QUICK = Plan((200,), (1, 2), 150, 4, 1, (), 0)
+LADDER = (150, 300, 450, 600, 750, 900, 1100, 1300, 1600, 2000, 2500, 3000, 4000, 5000)
+WHOLE = Plan((200, 2000), (1, 2), (150, 600), 5, 3, LADDER, 4)
+QUICK = Plan((200,), (1, 2), (150, 600), 2, 1, (), 0)
 
 
 class Variant(NamedTuple):
@@ -61,13 +61,15 @@ class Cost(msgspec.Struct, kw_only=True):
     ratio_with_engines: float | None
 
 
-class Highest(msgspec.Struct, kw_only=True):
-    """The highest rate of the search at which everything arrived with p99 within the bound."""
+class Half(msgspec.Struct, kw_only=True):
+    """Half of the highest rate, with many sockets. From the send to the peer's socket: longer than from the commit."""
 
     variant: str
     sockets: int
     rate: int
-    ratio: float | None
+    p50: float
+    p99: float
+    holds: bool
 
 
 class Chat(msgspec.Struct, kw_only=True):
@@ -77,6 +79,7 @@ class Chat(msgspec.Struct, kw_only=True):
     highest: list[Highest]
     cold: list[Run]
     runs: list[Run]
+    halves: list[Half] = []
     note: str | None = None
 
 
@@ -98,7 +101,7 @@ def _with_sockets(
     found: Chat, ground: Ground, generator: Generator, bar: Stack, plan: Plan, sockets: int, workers: Sequence[int]
 ) -> None:
     runs: list[Run] = []
-    rates: dict[str, int] = {}
+    searched: list[Highest] = []
     for count in workers:
         with ExitStack() as stacks:
             ours = stacks.enter_context(product(ground, workers=count))
@@ -111,17 +114,16 @@ def _with_sockets(
                 return run
 
             found.cold += _warm_up(variants, sockets, go)
-            runs += [go(variant, plan.rate, plan.seconds) for _ in range(plan.rounds) for variant in variants]
+            for rate in plan.rates:
+                runs += [go(variant, rate, plan.seconds) for _ in range(plan.rounds) for variant in variants]
             if sockets == min(plan.sockets):
-                for name, rate in _search(variants, plan, go).items():
-                    rates[name] = max(rate, rates.get(name, 0))
+                searched += climb([one.name for one in variants], sockets, plan.search, _probe(variants, plan, go))
+            else:
+                found.halves += _halves(variants, found.highest, plan, go)
     found.runs += runs
-    found.costs += costs_of(runs, sockets, plan.rate)
-    bar_rate = rates.get("reference", 0)
-    found.highest += [
-        Highest(variant=name, sockets=sockets, rate=rate, ratio=round(rate / bar_rate, 2) if bar_rate else None)
-        for name, rate in rates.items()
-    ]
+    for rate in plan.rates:
+        found.costs += costs_of([run for run in runs if run.rate == rate], sockets, rate)
+    found.highest += with_ratios(searched, "reference")
 
 
 Go = Callable[[Variant, int, int], Run]
@@ -133,17 +135,26 @@ def _warm_up(variants: Sequence[Variant], sockets: int, go: Go) -> list[Run]:
     return [go(variant, max(100, sockets // 2 // seconds + 1), seconds) for variant in variants[:2]]
 
 
-def _search(variants: Sequence[Variant], plan: Plan, go: Go) -> dict[str, int]:
-    """Climb the rates, every variant in turn at each; who fails twice at one is out."""
-    best = {variant.name: 0 for variant in variants}
-    climbing = list(variants)
-    for rate in plan.search:
-        for variant in tuple(climbing):
-            if any(go(variant, rate, plan.search_seconds).holds(P99_MS) for _ in range(2)):
-                best[variant.name] = rate
-            else:
-                climbing.remove(variant)
-    return best if plan.search else {}
+def _probe(variants: Sequence[Variant], plan: Plan, go: Go) -> Probe:
+    named = {variant.name: variant for variant in variants}
+    return lambda name, rate: go(named[name], rate, plan.search_seconds)
+
+
+def _halves(variants: Sequence[Variant], highest: Sequence[Highest], plan: Plan, go: Go) -> list[Half]:
+    """What a person feels when many are connected: half of what each variant sustains, the better of two tries."""
+    rates = {one.variant: one.rate // 2 for one in highest}
+    found: list[Half] = []
+    for variant in variants:
+        if rates.get(variant.name):
+            run = better_of_two(lambda variant=variant: go(variant, rates[variant.name], plan.seconds))
+            counted = run.counted
+            found.append(
+                Half(
+                    variant=variant.name, sockets=run.sockets, rate=run.rate,
+                    p50=counted.p50 or 0.0, p99=counted.p99 or 0.0, holds=run.holds(P99_MS),
+                )
+            )  # fmt: skip
+    return found
 
 
 def _name(run: Run) -> str:

@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 
 EVERY_S = 0.05
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+MACHINE = "machine"
 
 
 def cpu_s(pid: int, *, with_children: bool = False) -> float:
@@ -30,8 +32,16 @@ def cpu_s(pid: int, *, with_children: bool = False) -> float:
     return own + ended + sum(cpu_s(int(child), with_children=True) for child in children)
 
 
+def busy_s() -> float:
+    """Seconds that all cores together have worked since the machine started, for whomever (proc_stat(5))."""
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) * TICK_S
+
+
 class Sampler:
-    """Remembers the CPU of each group over time."""
+    """Remembers the CPU of each group over time, and that of everybody as the group `MACHINE`."""
 
     def __init__(self, groups: Mapping[str, Sequence[int]], trees: Sequence[str] = ()) -> None:
         self._groups, self._trees = groups, frozenset(trees)
@@ -61,10 +71,12 @@ class Sampler:
             name: sum(cpu_s(pid, with_children=name in self._trees) for pid in pids)
             for name, pids in self._groups.items()
         }
+        used[MACHINE] = busy_s()
         self._samples.append((now, used))
 
-    def since(self, start: float) -> dict[str, float]:
-        """Seconds that each group used from the monotonic moment `start` to the last sample."""
-        first = max((sample for sample in self._samples if sample[0] <= start), default=self._samples[0])
-        last = self._samples[-1][1]
-        return {name: last[name] - used for name, used in first[1].items()}
+    def between(self, start: float, end: float = inf) -> dict[str, float]:
+        """Seconds that each group used between two monotonic moments, to the nearest samples before them."""
+        first = max((sample for sample in self._samples if sample[0] <= start), default=self._samples[0])[1]
+        # What a process used never shrinks, but one that has ended has nothing to show any more.
+        within = [used for at, used in self._samples if at <= end]
+        return {name: max(0.0, max(used[name] for used in within) - first[name]) for name in first}

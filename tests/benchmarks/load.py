@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks.cpu import Sampler
+from tests.benchmarks.cpu import MACHINE, Sampler
 from tests.benchmarks.stacks import Stack
 
 #: The generator listens this long for late messages before it reports; its CPU window includes it.
 TAIL_S = 2.0
 #: A run with less than this share delivered is no success, whatever its latency.
 WHOLE = 0.999
+GENERATOR = "generator"
 
 
 class Counted(msgspec.Struct):
@@ -34,7 +36,10 @@ class Counted(msgspec.Struct):
 
 class Run(msgspec.Struct, kw_only=True):
     """One run. `cpu_us`: microseconds per delivered message of each group of processes, `servers` their sum
-    without the engines."""
+    without the engines.
+
+    `generator_cores`: cores that the load generator used while it sent (it is one process with one thread: near 1 it
+    is the limit). `machine_busy`: share of all cores that worked, for whomever."""
 
     stack: str
     send: str
@@ -43,6 +48,8 @@ class Run(msgspec.Struct, kw_only=True):
     seconds: int
     counted: Counted
     cpu_us: dict[str, float]
+    generator_cores: float | None = None
+    machine_busy: float | None = None
 
     @property
     def servers_us(self) -> float:
@@ -68,16 +75,36 @@ class Generator:
         command += ["--send", send, "--rate", str(rate), "--seconds", str(seconds)]
         command += ["--pids", ",".join(map(str, stack.pids))]
         command += ["--trips", str(sockets // 2)] if stack.kind == "reference" else ["--roster", str(roster)]
-        sampler = Sampler({**stack.groups, **self._engine_pids}, trees=tuple(self._engine_pids))
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        groups = {**stack.groups, **self._engine_pids, GENERATOR: (child.pid,)}
+        sampler = Sampler(groups, trees=tuple(self._engine_pids))
         with sampler.running():
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120)
+            said, complained = _end_of(child, within_s=seconds + 120)
             ended = time.monotonic()
-        if done.returncode:
-            raise RuntimeError(f"load generator against {stack.name}: {done.stderr.strip()[-500:]}")
-        counted = msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Counted)
-        used = sampler.since(ended - seconds - TAIL_S)
+        if child.returncode:
+            raise RuntimeError(f"load generator against {stack.name}: {complained.strip()[-500:]}")
+        counted = msgspec.json.decode(said.strip().splitlines()[-1], type=Counted)
+        begun = ended - seconds - TAIL_S
+        used, sending = sampler.between(begun), sampler.between(begun, ended - TAIL_S)
         used["servers"] = sum(used[name] for name in stack.groups)
-        cpu = {name: round(value * 1e6 / max(1, counted.delivered), 1) for name, value in used.items()}
+        named = (*stack.groups, *self._engine_pids, "servers")
         return Run(
-            stack=stack.name, send=send, sockets=sockets, rate=rate, seconds=seconds, counted=counted, cpu_us=cpu
+            stack=stack.name,
+            send=send,
+            sockets=sockets,
+            rate=rate,
+            seconds=seconds,
+            counted=counted,
+            cpu_us={name: round(used[name] * 1e6 / max(1, counted.delivered), 1) for name in named},
+            generator_cores=round(sending[GENERATOR] / seconds, 2),
+            machine_busy=round(sending[MACHINE] / seconds / (os.cpu_count() or 1), 2),
         )
+
+
+def _end_of(child: subprocess.Popen[str], *, within_s: float) -> tuple[str, str]:
+    try:
+        return child.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        raise RuntimeError(f"the load generator did not end within {within_s:.0f} s") from None

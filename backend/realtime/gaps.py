@@ -82,7 +82,9 @@ class Gaps:
         lane = self._lane_of(*key)
         if lane is None or self._fill is None or (if_still_missing and not lane.has_gap):
             return False
-        before = lane.last
+        before, expected = lane.last, lane.expected
         lane.take_rows(await self._fill(*key, before))
         self.filled += 1
-        return lane.has_gap and lane.last > before
+        # What was asked for meanwhile was dropped as being read: by this lane, or by one that has come in its place.
+        now = self._lane_of(*key)
+        return now is not None and now.has_gap and (now is not lane or now.last > before or now.expected > expected)

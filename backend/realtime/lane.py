@@ -55,6 +55,11 @@ class Lane:
         """Whether a later event than the last one is known of, kept or not."""
         return self._highest > self.last
 
+    @property
+    def expected(self) -> int:
+        """The highest number that anybody has spoken of; 0 where nothing is known to be ahead."""
+        return self._highest
+
     def expect(self, seq: int) -> None:
         """There are events up to `seq`, whoever said so."""
         self._highest = max(self._highest, seq)

@@ -22,11 +22,12 @@ class Rows:
         self.asked += 1
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
+        last = self.last
         await asyncio.sleep(0.002)
         self.at_once -= 1
         if self.broken:
             raise ConnectionError("away")
-        return [Numbered(seq, b"{}") for seq in range(after + 1, min(self.last, after + self.page) + 1)]
+        return [Numbered(seq, b"{}") for seq in range(after + 1, min(last, after + self.page) + 1)]
 
 
 class Street:
@@ -38,9 +39,10 @@ class Street:
         self.gaps = Gaps(lambda trip_id, _: self.lanes.get(trip_id))
         self.gaps.start(rows.fill)
         for _ in range(count):
-            self._open(uuid4())
+            self.open(uuid4())
 
-    def _open(self, trip_id: UUID) -> None:
+    def open(self, trip_id: UUID) -> None:
+        """A lane of its own with a listener, in place of an earlier one."""
         lane, listener = Lane(0, lambda: self.gaps.ask(trip_id, "driver")), Listener()
         lane.subscribers.add(listener)
         self.lanes[trip_id] = lane
@@ -93,4 +95,32 @@ async def test_a_gap_that_could_not_be_read_is_read_when_it_is_asked_for_again()
             street.gaps.ask(trip_id, "driver", 0.0)
         await until(lambda: street.whole(2), 0.3)
     assert street.whole(2)
+    await street.gaps.stop()
+
+
+async def test_who_comes_while_the_gap_of_one_who_left_is_read_gets_its_own_read() -> None:
+    rows = Rows(last=3)
+    street = Street(1, rows)
+    (trip_id,) = street.lanes
+    street.gaps.ask(trip_id, "driver", 0.0)
+    await asyncio.sleep(0)
+    # The socket leaves and comes back: another lane, which misses the same and asks while the read is under way.
+    street.open(trip_id)
+    street.listeners.pop(0)
+    street.lanes[trip_id].expect(3)
+    street.gaps.ask(trip_id, "driver", 0.0)
+    assert await until(lambda: street.whole(3))
+    await street.gaps.stop()
+
+
+async def test_what_is_missed_while_a_read_finds_nothing_is_read_next() -> None:
+    rows = Rows(last=0)
+    street = Street(1, rows)
+    (lane,) = street.lanes.values()
+    street.gaps.ask(next(iter(street.lanes)), "driver", 0.0)
+    await asyncio.sleep(0.001)
+    # Read before either was committed; of the two only the second is rung.
+    rows.last = 2
+    lane.take(2, b"{}")
+    assert await until(lambda: street.whole(2))
     await street.gaps.stop()

@@ -90,12 +90,12 @@ async def access_newest_marks(pool: Any, trip_ids: Sequence[UUID], since: dateti
     ]
 
 
-async def access_marks_for(pool: Any, view: TripView, audience: Audience) -> list[bytes]:
-    """The newest receipts of a trip as frames, for a client that was away and does not start from a snapshot."""
+async def access_marks_for(pool: Any, view: TripView, audience: Audience) -> list[Whisper]:
+    """The newest receipts of a trip, for a client that was away and does not start from a snapshot."""
     rows = await pool.fetch(_NEWEST, [view.trip_id], None)
     floor = view.from_seq(audience)
     return [
-        told.frame
+        told
         for trip_id, kind, role, user_id, up_to, at, message_id, *reached in rows
         for told, number in zip(
             _told(trip_id, kind, role, user_id, up_to, at, message_id, reached), reached, strict=True

@@ -3,6 +3,18 @@
 from backend.realtime.bus import Bus
 from backend.realtime.events import AUDIENCES, Audience, ChatEvent, Control, Numbered, Whisper
 from backend.realtime.hub import Hub
-from backend.realtime.lane import Lane, Subscriber
+from backend.realtime.lane import Lane, Mark, Subscriber
 
-__all__ = ["AUDIENCES", "Audience", "Bus", "ChatEvent", "Control", "Hub", "Lane", "Numbered", "Subscriber", "Whisper"]
+__all__ = [
+    "AUDIENCES",
+    "Audience",
+    "Bus",
+    "ChatEvent",
+    "Control",
+    "Hub",
+    "Lane",
+    "Mark",
+    "Numbered",
+    "Subscriber",
+    "Whisper",
+]

@@ -30,8 +30,8 @@ class Subscriber(Protocol):
         """
         ...
 
-    def whisper(self, frame: bytes) -> bool | None:
-        """Take a frame that may be lost; False when it was, and the client will go on without it."""
+    def whisper(self, frame: bytes, mark: Mark | None = None) -> bool | None:
+        """Take a frame that may be lost, a receipt with its `mark`; False when it was lost."""
         ...
 
 
@@ -48,7 +48,7 @@ class Lane:
         self._highest = 0
         self._on_gap = on_gap
         self._marks: dict[str, int] | None = None
-        self._owed: dict[str, bytes] | None = None
+        self._owed: dict[str, tuple[Mark, bytes]] | None = None
 
     @property
     def has_gap(self) -> bool:
@@ -124,10 +124,10 @@ class Lane:
             if self._marks.get(kind, 0) >= seq:
                 return
             self._marks[kind] = seq
-        taken = [subscriber.whisper(frame) for subscriber in tuple(self.subscribers)]
+        taken = [subscriber.whisper(frame, mark) for subscriber in tuple(self.subscribers)]
         if mark is not None and False in taken:
             self._owed = self._owed or {}
-            self._owed[mark[0]] = frame
+            self._owed[mark[0]] = (mark, frame)
         elif mark is not None and self._owed:
             self._owed.pop(mark[0], None)  # everybody has a later one now
 
@@ -136,7 +136,7 @@ class Lane:
         if self._owed is None:
             return
         owed, self._owed = self._owed, None
-        for kind, frame in owed.items():
-            if False in [subscriber.whisper(frame) for subscriber in tuple(self.subscribers)]:
+        for kind, (mark, frame) in owed.items():
+            if False in [subscriber.whisper(frame, mark) for subscriber in tuple(self.subscribers)]:
                 self._owed = self._owed or {}
-                self._owed[kind] = frame
+                self._owed[kind] = (mark, frame)

@@ -69,7 +69,7 @@ class Socket:
         self.cursor = seq
         self.heard += 1
 
-    def whisper(self, frame: bytes) -> None:
+    def whisper(self, frame: bytes, mark: object = None) -> None:
         """Nothing."""
 
 

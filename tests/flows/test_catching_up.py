@@ -148,7 +148,7 @@ class Listener:
         self.cursor = seq
         self.heard.append(seq)
 
-    def whisper(self, frame: bytes) -> None:
+    def whisper(self, frame: bytes, mark: object = None) -> None:
         """Nobody listens for those."""
 
 

@@ -8,9 +8,10 @@ from backend.errors import ProblemError
 
 
 class Close(IntEnum):
-    """Close codes: 1012 is the protocol's own "service restart", the rest is ours."""
+    """Close codes: 1012 "service restart" and 1013 "try again later" are the registered ones, the rest is ours."""
 
     RESTART = 1012
+    TRY_LATER = 1013
     BAD_FRAMES = 4400
     NOT_AUTHENTICATED = 4401
     SUSPENDED = 4403
@@ -33,6 +34,7 @@ _BY_CODE = {
     "auth_timeout": Close.AUTH_TIMEOUT,
     "too_many_sockets": Close.TOO_MANY,
     "rate_limited": Close.TOO_MANY,
+    "unavailable": Close.TRY_LATER,
     "invalid_frame": Close.BAD_FRAMES,
     "unknown_event": Close.BAD_FRAMES,
 }

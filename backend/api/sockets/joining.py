@@ -62,7 +62,9 @@ async def catch_up(hall: Hall, seat: Seat, view: TripView, auth: Auth) -> int:
             reached = missed[-1].seq if missed else last
             # Receipts are no events: what was read meanwhile, of messages this client has, nothing else would tell it.
             marks = await access_marks_for(services.pool, view, audience)
-            outlet.begin(frame("joined", {**joined, "lastSeq": reached}), *(part.frame for part in missed), *marks)
+            first = frame("joined", {**joined, "lastSeq": reached})
+            told = [receipt.mark for receipt in marks if receipt.mark is not None]
+            outlet.begin(first, *(part.frame for part in (*missed, *marks)), told=told)
             return reached
     # Only up to `last`: what is stored while this is read follows as its own event, also one without a message.
     history = await access_history(services.pool, services.keyring, view, audience, limit=HISTORY, up_to=last)

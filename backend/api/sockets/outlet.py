@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 from backend.api.sockets.closing import Close
 from backend.api.sockets.framing import text_frame
+from backend.realtime import Mark
 
 #: Above this share of the bound, frames that may be lost are lost.
 LOSSY_SHARE = 0.5
@@ -35,7 +37,7 @@ class Outlet:
     do frames wait here.
     """
 
-    __slots__ = ("_bytes", "_drain", "_held", "_max_bytes", "_max_frames", "_waiting", "closing", "cursor")
+    __slots__ = ("_bytes", "_drain", "_held", "_max_bytes", "_max_frames", "_told", "_waiting", "closing", "cursor")
 
     def __init__(self, drain: Drain, max_bytes: int, max_frames: int) -> None:
         self.cursor = 0
@@ -44,7 +46,9 @@ class Outlet:
         self._max_bytes, self._max_frames = max_bytes, max_frames
         self._waiting: deque[bytes] | None = None
         self._bytes = 0
-        self._held: list[tuple[int, bytes]] | None = []
+        self._held: list[tuple[int, bytes, Mark | None]] | None = []
+        #: Receipts that the client was told when it came in: how far, by kind, until one goes further.
+        self._told: dict[str, int] | None = None
 
     # -- from the hub ----------------------------------------------------------------------------------------------
 
@@ -53,7 +57,7 @@ class Outlet:
         if self.closing is not None:
             return
         if self._held is not None:
-            self._held.append((seq, frame))
+            self._held.append((seq, frame, None))
             self._bytes += len(frame)
             if len(self._held) > self._max_frames or self._bytes > self._max_bytes:
                 self.close(Close.RESUME)
@@ -65,15 +69,16 @@ class Outlet:
         self.cursor = seq
         self.put(frame)
 
-    def whisper(self, frame: bytes) -> bool | None:
-        """A frame that may be lost; False when it was. A receipt then comes again."""
+    def whisper(self, frame: bytes, mark: Mark | None = None) -> bool | None:
+        """A frame that may be lost; False when it was. A receipt (`mark`) then comes again."""
         if self._bytes >= self._max_bytes * LOSSY_SHARE:
             return False
         if self._held is None:
-            self.put(frame)
+            if mark is None or self._is_news(mark):
+                self.put(frame)
         elif len(self._held) < self._max_frames * LOSSY_SHARE:
             # Who comes online while this client joins is in nothing else that it is told.
-            self._held.append((WHISPERED, frame))
+            self._held.append((WHISPERED, frame, mark))
             self._bytes += len(frame)
         else:
             return False
@@ -81,14 +86,25 @@ class Outlet:
 
     # -- from the session ------------------------------------------------------------------------------------------
 
-    def begin(self, *frames: bytes) -> None:
+    def begin(self, *frames: bytes, told: Iterable[Mark] = ()) -> None:
         """Send what a joining client gets first: it goes out ahead of the rest and beside the bound.
+
+        `told`: the receipts in it. What says less was overtaken on its way here, and is not told any more.
 
         The bound is for those who do not read. A client with much to catch up on would never get past it, and come
         back for the same again; how much that may be is the resume's to limit.
         """
         if self.closing is None:
+            self._told = dict(told) or None
             self._drain.write(b"".join(map(text_frame, frames)))
+
+    def _is_news(self, mark: Mark) -> bool:
+        if self._told is None or (told := self._told.get(mark[0])) is None:
+            return True
+        if mark[1] <= told:
+            return False
+        del self._told[mark[0]]
+        return True
 
     def put(self, frame: bytes) -> None:
         """Send a frame, or let it wait; over the bound the socket is closed."""
@@ -117,10 +133,10 @@ class Outlet:
     def go_live(self, cursor: int) -> None:
         """The client has everything up to `cursor`: hand over what was held and pass on from here."""
         held, self._held, self.cursor = self._held or [], None, cursor
-        self._bytes -= sum(len(frame) for _, frame in held)
-        for seq, frame in held:
+        self._bytes -= sum(len(frame) for _, frame, _ in held)
+        for seq, frame, mark in held:
             if seq == WHISPERED:
-                self.put(frame)
+                self.whisper(frame, mark)
             elif seq > self.cursor:
                 self.offer(seq, frame)
 

@@ -94,6 +94,18 @@ def test_who_comes_online_while_a_client_joins_is_told_of_afterwards() -> None:
     assert crowded.closing is None
 
 
+def test_a_receipt_that_was_overtaken_while_a_client_joined_is_not_told_after_the_later_one() -> None:
+    pipe = Pipe()
+    joining = Outlet(pipe, 1000, 5)
+    joining.whisper(b"read 7", ("read customer", 7))
+    joining.whisper(b"stored 7", ("delivered customer", 7))
+    joining.begin(b"joined", b"read 8", told=[("read customer", 8)])
+    joining.go_live(0)
+    for seq in (8, 9, 10):
+        assert joining.whisper(b"read %d" % seq, ("read customer", seq)) is not False
+    assert pipe.frames == ["joined", "read 8", "stored 7", "read 9", "read 10"]
+
+
 def test_more_than_may_be_held_while_joining_is_a_fresh_resume() -> None:
     pipe = Pipe()
     joining = Outlet(pipe, 1000, 5)

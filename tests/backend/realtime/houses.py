@@ -42,7 +42,7 @@ class Listener:
         self.cursor = seq
         self.heard.append(seq)
 
-    def whisper(self, frame: bytes) -> None:
+    def whisper(self, frame: bytes, mark: object = None) -> None:
         """Take it."""
         self.whispers.append(frame)
 

@@ -20,7 +20,7 @@ class Listener:
         self.cursor = seq
         self.heard.append(seq)
 
-    def whisper(self, frame: bytes) -> None:
+    def whisper(self, frame: bytes, mark: object = None) -> None:
         raise AssertionError("nothing was whispered")
 
 
@@ -95,7 +95,7 @@ class Deaf(Listener):
         self.full = True
         self.took: list[bytes] = []
 
-    def whisper(self, frame: bytes) -> bool | None:
+    def whisper(self, frame: bytes, mark: object = None) -> bool | None:
         if self.full:
             return False
         self.took.append(frame)

@@ -40,7 +40,7 @@ def test_nothing_is_lost_doubled_or_shown_while_everything_breaks() -> None:
         Act(9.5, "valkey flushed", "valkey", 0.0),
     )
     outcome = lived_through(Course(seed=7, seconds=10.0, pairs=4, rate=16.0, acts=acts, quiet_within_s=20.0))
-    assert {finding.rule for finding in outcome.findings} <= {"overtaken"}, table(outcome)
+    assert outcome.findings == [], table(outcome)
     assert outcome.overheard > 100
     assert [act.fault for act in outcome.acts] == [""] * len(acts)
     assert len({answer.client_id for answer in outcome.history.answers}) == len(outcome.history.said) > 60

@@ -217,7 +217,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
             frame("message-updated", flat("m4", seq, text_of("m4"), change="masked", read_at=at))
             for seq, at in ((6, "2026-01-01T10:00:00Z"), (7, "2026-01-01T10:00:02Z"))) or later(h, 0)),
     "a receipt is overtaken by another at the join": (
-        "overtaken", lambda h: frames_of(h, 0).append(mark("m1", 1))),
+        "receipts", lambda h: frames_of(h, 0).append(mark("m1", 1))),
     "other words are taken under a used id": (
         "stored", lambda h: h.impostures.append(Imposture(2.0, "c-m1", STRANGE, 201, ""))),
     "other words under a used id arrive": (

@@ -18,6 +18,7 @@ from backend.errors import ProblemError
 from backend.keys import KeyFileError
 from backend.policies import service
 from backend.policies.access import access_acts, access_differences, access_standing, access_version, access_versions
+from backend.policies.backtest_cli import add_arguments, backtest
 from backend.policies.models import PolicyVersion
 from backend.policies.parts import Parts, access_account, open_parts
 from backend.policies.service import Act, check_policy
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     shadowing = verbs.add_parser("shadow", help="let a version judge beside the one in force, without effect")
     shadowing.add_argument("version", nargs="?", metavar="VERSION")
     shadowing.add_argument("--off", action="store_true", help="take the shadow off")
+    add_arguments(verbs.add_parser("backtest", help="what a file would have said of the messages of a period"))
     for verb in (importing, activating, shadowing):
         verb.add_argument("--reason", required=True, help="why; stands in the log")
         verb.add_argument("--account", metavar="EMAIL", help="the lead or admin who answers for it")
@@ -95,6 +97,7 @@ async def _run(settings: Settings, chosen: argparse.Namespace) -> int:
         "import": _import,
         "activate": _activate,
         "shadow": _shadow,
+        "backtest": backtest,
     }
     async with open_parts(settings) as parts:
         await verbs[chosen.verb](parts, chosen)

@@ -49,11 +49,14 @@ async def open_parts(settings: Settings) -> AsyncGenerator[Parts]:
 
 async def access_account(session: AsyncSession, email: str | None) -> UUID | None:
     """The account that answers for an act; None without an address. Raises `not_found`, `forbidden`."""
-    if email is None:
-        return None
+    return None if email is None else (await access_lead(session, email)).id
+
+
+async def access_lead(session: AsyncSession, email: str) -> StaffAccount:
+    """The account of a lead or admin. Raises `not_found`, `forbidden`."""
     account = await session.scalar(select(StaffAccount).where(StaffAccount.email == email))
     if account is None or not account.active:
         raise ProblemError("not_found", f"There is no account {email!r}; `tripwarden staff list` shows all.")
     if account.role not in ROLES:
         raise ProblemError("forbidden", f"Policies are the business of {' and '.join(ROLES)}, not of a {account.role}.")
-    return account.id
+    return account

@@ -202,11 +202,13 @@ class Lane:
                 rows = [await self._statement.fetchrow(*batch[0].values, timeout=ANSWER_WITHIN_S)]
             else:
                 rows = await self._statement.fetchmany([job.values for job in batch], timeout=ANSWER_WITHIN_S)
+            # In here as well: an answer that nobody understands must not leave its senders without any.
+            ended = [(job, Sent(*row)) for job, row in zip(batch, rows, strict=True)]
         except Exception as error:  # noqa: BLE001  (sorted out by kind: nothing here may stop the lane)
             self._failed(batch, error)
             return
-        for job, row in zip(batch, rows, strict=True):
-            sent = _as_first(job, Sent(*row))
+        for job, answer in ended:
+            sent = _as_first(job, answer)
             if job.tried and sent.code != "ok":
                 self._set_aside(job)
             else:

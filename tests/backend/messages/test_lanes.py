@@ -304,3 +304,20 @@ async def test_what_cannot_be_sealed_leaves_no_open_number_in_the_log(talk: Talk
         await talk.submit("half a letter: \ud83d")
     await talk.services.audit.flush_voids()
     assert talk.services.audit.all_closed
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_an_answer_that_nobody_understands_is_an_answer(
+    house: Services, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    # As after an upgrade of the function that this code does not know yet.
+    talks = [await Talk.begin(house) for _ in range(count)]
+    jobs = [_job(await _values(talk)) for talk in talks]
+    monkeypatch.setattr(lanes, "SEND", SEND.replace("SELECT *", "SELECT *, 1 AS more"))
+    line = SendLanes(house.db.connect_lane, lambda: house.pool, lanes=1, gather_s=0.0)
+    for job, _ in jobs:
+        line.submit(job)
+    ended = await asyncio.wait_for(asyncio.gather(*(answer for _, answer in jobs), return_exceptions=True), 3)
+    await line.stop()
+    assert len(ended) == count
+    assert [len(await talk.stored()) for talk in talks] == [1] * count

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -19,30 +19,18 @@ import uvloop
 
 from backend.accounts.tokens import TokenService
 from tests.benchmarks.bell import recheck_cost
-from tests.benchmarks.cpu import Sampler
+from tests.benchmarks.cpu import MACHINE, Sampler
 from tests.benchmarks.crowd import Crowd, Latency
 from tests.benchmarks.idle import memory_of
-from tests.benchmarks.roster import VALID_FOR_S, make_roster
+from tests.benchmarks.roster import VALID_FOR_S, Seat, make_roster, more_trips
 from tests.benchmarks.stacks import Ground, Stack, product
 from tests.benchmarks.storage import Sizes, Storage, log_is_in_order
 from tests.benchmarks.wire import HttpCaller, allow_files
 
 AT_ONCE = 64
-#: Other trips, made of a real one: the rows that a process reads when it is asked for them. Nobody ever writes there.
-_MORE = """
-WITH made AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS made(trip, driver, customer)),
-users AS (INSERT INTO app_user (id, name, locale)
-          SELECT driver, 'Aset', 'en' FROM made UNION ALL SELECT customer, 'Rita', 'en' FROM made),
-chats AS (INSERT INTO trip_chat (trip_id, driver_id, customer_id, expire_on, verdict_expire_on)
-          SELECT made.trip, made.driver, made.customer, c.expire_on, c.verdict_expire_on
-          FROM made, trip_chat c WHERE c.trip_id = $4),
-people AS (INSERT INTO trip_participant (trip_id, user_id, role, joined_at)
-           SELECT trip, driver, 'driver', now() FROM made UNION ALL SELECT trip, customer, 'customer', now() FROM made)
-INSERT INTO trip (id, market, status, driver_id, customer_id, driver_name, customer_name, created_at, started_at,
-                  text_expire_on, media_expire_on, verdict_expire_on, updated_at)
-SELECT made.trip, t.market, t.status, made.driver, made.customer, t.driver_name, t.customer_name, t.created_at,
-       t.started_at, t.text_expire_on, t.media_expire_on, t.verdict_expire_on, t.updated_at
-FROM made, trip t WHERE t.id = $4
+_CONNECTIONS = """
+SELECT application_name AS name, count(*)::int AS count FROM pg_stat_activity
+WHERE application_name LIKE 'tripwarden%' GROUP BY 1 ORDER BY 1
 """
 
 
@@ -71,7 +59,9 @@ class Look(msgspec.Struct):
 
 
 class Scale(msgspec.Struct, kw_only=True):
-    """CPU in ms a second for `idle_ms_per_s`, in us each for `join_us` and `message_us`, by group of processes."""
+    """CPU in ms a second for `idle_ms_per_s`, in us each for what ends in `_us`, by group of processes.
+
+    `trip_storage`: what a new trip takes on the disk; `connections`: to PostgreSQL, of all processes together."""
 
     plan: Plan
     looks: dict[str, Look]
@@ -87,6 +77,10 @@ class Scale(msgspec.Struct, kw_only=True):
     message_us: dict[str, float]
     burst: Latency
     storage: Storage
+    trip_us: dict[str, float] = {}
+    trip_storage: Storage | None = None
+    position_us: dict[str, float]
+    connections: dict[str, int]
     client_cores: dict[str, float]
 
 
@@ -94,8 +88,28 @@ def measure(ground: Ground, plan: Plan = WHOLE) -> Scale:
     """Everything of this file. Raises RuntimeError when too few open files are allowed, or a socket is refused."""
     allow_files(plan.active * 2 + 1_000)
     with product(ground, workers=2) as stack:
-        roster = make_roster(stack, plan.active, ground.directory / "roster-scale.json")
-        return uvloop.run(_Measured(ground, stack, json.loads(roster.read_text()), plan).run())
+        url, path = ground.engines.postgres.url("postgres"), ground.directory / "roster-scale.json"
+        before = uvloop.run(_sizes(url))
+        sampler = Sampler({**stack.groups, **ground.engine_pids}, trees=tuple(ground.engine_pids))
+        with sampler.running():
+            begun = time.monotonic()
+            make_roster(stack, plan.active, path)
+        trip_us = _each(sampler.between(begun), plan.active / 1e6)
+        del trip_us[MACHINE]
+        trip_storage = before.grown_by(plan.active, uvloop.run(_sizes(url)))
+        roster = json.loads(path.read_text())
+        found = uvloop.run(_Measured(ground, stack, roster, plan).run())
+    return msgspec.structs.replace(found, trip_us=trip_us, trip_storage=trip_storage)
+
+
+async def _sizes(url: str) -> Sizes:
+    driver: Any = asyncpg
+    connection = await driver.connect(url)
+    try:
+        await _until(lambda: log_is_in_order(connection))
+        return await Sizes.read(connection)
+    finally:
+        await connection.close()
 
 
 class _Measured:
@@ -112,7 +126,9 @@ class _Measured:
         plan, url = self._plan, self._ground.engines.postgres.url("postgres")
         driver: Any = asyncpg
         database = await driver.create_pool(url, min_size=1, max_size=2)
-        others = await self._make_others(database)
+        others = await more_trips(
+            database, self._stack.settings, plan.known - plan.active, UUID(self._roster[0]["tripId"])
+        )
         await self._look("before")
         await self._read_all(others)
         await self._look("known")
@@ -123,8 +139,10 @@ class _Measured:
         first = await self._crowd.talk(plan.rate * 2, plan.active / plan.rate / 2)
         steady, _ = await self._cost("messages", self._keep(self._crowd.talk(plan.rate, plan.seconds)))
         told: Latency = self._kept
+        moving, _ = await self._cost("positions", self._move_all())
         burst, storage = await self._burst(database)
         await self._look("used")
+        connections = await database.fetch(_CONNECTIONS)
         self._crowd.leave()
         await self._look("after")
         await database.close()
@@ -133,7 +151,8 @@ class _Measured:
             join_us=_each(joining, plan.active * 2 / 1e6),
             idle_ms_per_s=_each(idle, idle_s / 1e3),
             recheck=recheck, first=first, steady=told, message_us=_each(steady, max(1, told.delivered) / 1e6),
-            burst=burst, storage=storage,
+            burst=burst, storage=storage, position_us=_each(moving, plan.active / 1e6),
+            connections={row["name"]: row["count"] for row in connections},
         )  # fmt: skip
 
     def _result(self, **found: Any) -> Scale:
@@ -169,24 +188,25 @@ class _Measured:
     async def _keep(self, work: Awaitable[Latency]) -> None:
         self._kept = await work
 
-    async def _make_others(self, database: Any) -> list[tuple[str, str]]:
-        """Trips that are not active, as (trip, driver)."""
-        ids = [[uuid4() for _ in range(self._plan.known - self._plan.active)] for _ in range(3)]
-        await database.execute(_MORE, *ids, UUID(self._roster[0]["tripId"]))
-        await database.execute("ANALYZE")
-        return [(str(trip), str(driver)) for trip, driver in zip(ids[0], ids[1], strict=True)]
-
-    async def _read_all(self, others: Sequence[tuple[str, str]]) -> None:
+    async def _read_all(self, others: Sequence[Seat]) -> None:
         """One page of each trip: then the processes know it, its people's standing and their tokens."""
-        tokens = TokenService.from_settings(self._stack.settings)
-        seats = [(trip, tokens.mint("driver", driver, ttl_s=VALID_FOR_S)) for trip, driver in others]
-        seats += [(trip["tripId"], trip["driver"]["token"]) for trip in self._roster]
+        seats = [*others, *((trip["tripId"], trip["driver"]["token"]) for trip in self._roster)]
+        await self._call_all([("GET", f"/api/trips/{trip}/messages?limit=1", token, b"") for trip, token in seats])
 
+    async def _move_all(self) -> None:
+        """A position of each active trip."""
+        token = TokenService.from_settings(self._stack.settings).mint("service", "platform", ttl_s=VALID_FOR_S)
+        body = b'{"lat": 43.238, "lon": 76.889}'
+        await self._call_all(
+            [("POST", f"/api/platform/trips/{trip['tripId']}/location", token, body) for trip in self._roster]
+        )
+
+    async def _call_all(self, calls: Sequence[tuple[str, str, str, bytes]]) -> None:
         async def some(number: int) -> None:
             caller = HttpCaller(self._host, self._port)
             await caller.open()
-            for trip, token in seats[number::AT_ONCE]:
-                await caller.get(f"/api/trips/{trip}/messages?limit=1", token)
+            for call in calls[number::AT_ONCE]:
+                await caller.call(*call)
             caller.close()
 
         await asyncio.gather(*(some(number) for number in range(AT_ONCE)))

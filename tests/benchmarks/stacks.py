@@ -94,6 +94,11 @@ def ground() -> Generator[Ground]:
         with running(directory, durable=True) as engines, (directory / "servers.log").open("ab") as log:
             migrate_now(engines.postgres.url("postgres"))
             yield Ground(engines, directory, log, _engine_pids())
+    except RuntimeError:
+        # The directory goes, and what a process said before it died is the only explanation.
+        lines = (directory / "servers.log").read_text(errors="replace").splitlines()
+        print("\n".join(lines[-20:]), file=sys.stderr)
+        raise
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""What a message takes on the disk: tables with their indexes, and the write-ahead log."""
+"""What a message or a trip takes on the disk: tables with their indexes, and the write-ahead log."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _WAITING = "SELECT EXISTS (SELECT FROM audit_intake)"
 
 
 class Storage(msgspec.Struct, kw_only=True):
-    """Bytes a message: of the tables that grew by at least one, heap (with TOAST) and indexes apart, and of the log.
+    """Bytes each of `count` messages or trips took.
 
+    `heap` (with TOAST) and `indexes`: of the tables that grew by at least one byte each, days taken together.
     `wal`: all that PostgreSQL wrote meanwhile, full page images included."""
 
-    messages: int
+    count: int
     heap: dict[str, float]
     indexes: dict[str, float]
     total: float
@@ -46,20 +47,20 @@ class Sizes:
         wal = await connection.fetchval("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")
         return cls(tables, int(wal))
 
-    def grown_by(self, messages: int, later: Sizes) -> Storage:
-        """Divide the difference by the messages that made it."""
+    def grown_by(self, count: int, later: Sizes) -> Storage:
+        """Divide the difference by how many made it."""
         heap, indexes = dict[str, float](), dict[str, float]()
         for name, sizes in later._tables.items():
             before = self._tables.get(name, (0, 0))
-            per = [(after - then) / messages for after, then in zip(sizes, before, strict=True)]
+            per = [(after - then) / count for after, then in zip(sizes, before, strict=True)]
             if sum(per) >= 1:
                 heap[name], indexes[name] = round(per[0], 1), round(per[1], 1)
         return Storage(
-            messages=messages,
+            count=count,
             heap=heap,
             indexes=indexes,
             total=round(sum(heap.values()) + sum(indexes.values()), 1),
-            wal=round((later._wal - self._wal) / messages, 1),
+            wal=round((later._wal - self._wal) / count, 1),
         )
 
 

@@ -132,6 +132,8 @@ def scale(found: Scale) -> str:
         ("a join, us", *(found.join_us[group] for group in groups)),
         ("a silent second, ms", *(found.idle_ms_per_s[group] for group in groups)),
         ("a message, us", *(found.message_us[group] for group in groups)),
+        ("a new trip, us", *(found.trip_us.get(group) for group in groups)),
+        ("a position, us", *(found.position_us.get(group) for group in groups)),
     ]
     told = {"first of each driver": found.first, "steady": found.steady, "as fast as acknowledged": found.burst}
     speeds = [
@@ -147,14 +149,16 @@ def scale(found: Scale) -> str:
             f"{found.recheck['trips']:,.0f} trips {found.recheck['cpu_ms']} ms CPU, {found.recheck['wall_ms']} ms",
             table(("CPU of", *groups), costs),
             table(("messages", "sent", "delivered", "errors", "msg/s", "p50 ms", "p99 ms", "max ms"), speeds),
-            _storage(found.storage),
+            _storage("message", found.storage),
+            *([_storage("new trip", found.trip_storage)] if found.trip_storage else []),
+            "connections to PostgreSQL: " + ", ".join(f"{name} {count}" for name, count in found.connections.items()),
         )
     )
 
 
-def _storage(found: Storage) -> str:
+def _storage(what: str, found: Storage) -> str:
     rows = [(name, heap, found.indexes[name]) for name, heap in sorted(found.heap.items(), key=lambda one: -one[1])]
     return (
-        table((f"bytes a message, of {found.messages:,}", "heap", "indexes"), rows)
+        table((f"bytes a {what}, of {found.count:,}", "heap", "indexes"), rows)
         + f"\n\nall {found.total:,.0f}, write-ahead log {found.wal:,.0f}"
     )

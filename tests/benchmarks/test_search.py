@@ -42,6 +42,14 @@ def test_one_bad_moment_does_not_end_the_search() -> None:
     assert climb(["one"], 200, RATES, probe, settle_s=0)[0].rate == 1600
 
 
+def test_a_bad_minute_early_in_the_search_does_not_end_it() -> None:
+    tries = iter(range(1000))
+    (found,) = climb(
+        ["one"], 200, RATES, lambda _, rate: run_at(rate, p99=500 if next(tries) < 4 or rate > 800 else 10), settle_s=0
+    )
+    assert (found.rate, found.next_rate, found.ended_by) == (800, 1600, "stack")
+
+
 def test_says_when_the_generator_or_the_machine_was_the_limit() -> None:
     full = {"generator": (0.97, 0.8), "machine": (0.5, 1.0), "stack": (0.5, 0.7)}
     for name, (generator, machine) in full.items():

@@ -117,7 +117,7 @@ class Phone(asyncio.Protocol):
 
 
 class HttpCaller:
-    """One connection for plain GETs, one after the other."""
+    """One connection for plain calls, one after the other."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -128,15 +128,17 @@ class HttpCaller:
         """Connect."""
         self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
 
-    async def get(self, path: str, token: str) -> None:
-        """Raises RuntimeError for an answer that is no 200."""
-        head = f"GET {path} HTTP/1.1\r\nhost: {self._host}\r\nauthorization: Bearer {token}\r\n\r\n"
-        self._writer.write(head.encode())
+    async def call(self, method: str, path: str, token: str, body: bytes) -> None:
+        """Raises RuntimeError for an answer that is neither 200 nor 204."""
+        head = f"{method} {path} HTTP/1.1\r\nhost: {self._host}\r\nauthorization: Bearer {token}\r\n"
+        if body:
+            head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self._writer.write(head.encode() + b"\r\n" + body)
         answer = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = answer.partition("content-length:")[2].partition("\r\n")[0]
-        body = await self._reader.readexactly(int(length))
-        if " 200 " not in answer[:16]:
-            raise RuntimeError(f"GET {path}: {answer[:12]} {body[:200]!r}")
+        told = await self._reader.readexactly(int(length or 0))
+        if answer[9:12] not in ("200", "204"):
+            raise RuntimeError(f"{method} {path}: {answer[:12]} {told[:200]!r}")
 
     def close(self) -> None:
         """Hang up."""

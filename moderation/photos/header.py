@@ -18,6 +18,10 @@ PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_MIN_SEGMENT_BYTES = 2
+# 10 MB in segments of full length are 160.
+_MAX_SEGMENTS = 5000
+_MAX_FILL = 256
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -67,19 +71,23 @@ def _number(data: bytes, at: int, size: int, order: Literal["big", "little"]) ->
 
 def _jpeg(data: bytes) -> Header:
     at = 2
-    while True:
+    for _ in range(_MAX_SEGMENTS):
         if data[at] != 0xFF:
             raise PhotoError("photo_broken", "a JPEG segment does not begin with a marker")
-        while data[at] == 0xFF:
-            at += 1
+        # A marker may be filled up with more 0xFF before it, of which nobody needs many.
+        at += len(data[at : at + _MAX_FILL]) - len(data[at : at + _MAX_FILL].lstrip(b"\xff"))
         marker = data[at]
         at += 1
         if marker in _FRAMES:
             return Header("JPEG", _number(data, at + 5, 2, "big"), _number(data, at + 3, 2, "big"))
-        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+        if marker in (0xFF, _START_OF_SCAN, _END_OF_IMAGE):
             raise PhotoError("photo_broken", "a JPEG without a frame")
         if marker not in _ALONE:
-            at += max(_number(data, at, 2, "big"), 2)
+            length = _number(data, at, 2, "big")
+            if length < _MIN_SEGMENT_BYTES:
+                raise PhotoError("photo_broken", "a JPEG segment shorter than its own length")
+            at += length
+    raise PhotoError("photo_broken", "a JPEG with too many segments before its frame")
 
 
 def _png(data: bytes) -> Header:

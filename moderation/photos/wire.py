@@ -38,10 +38,10 @@ def send_frame(link: socket.socket, data: bytes, deadline: float | None = None) 
 
 
 def receive_frame(link: socket.socket, deadline: float | None = None, most: int = MAX_FRAME_BYTES) -> bytes:
-    """Return one frame. Raises EOFError if the other side is gone or says nonsense; OSError as `send_frame`."""
+    """Return one frame. Raises EOFError if the other side is gone, ValueError if it is too long, OSError as above."""
     length = int.from_bytes(_exactly(link, _LENGTH_BYTES, deadline), "big")
     if length > most:
-        raise EOFError
+        raise ValueError("a frame beyond the limit")
     return _exactly(link, length, deadline)
 
 

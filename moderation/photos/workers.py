@@ -49,7 +49,7 @@ class Worker:
             )
         try:
             receive_frame(self._link, time.monotonic() + limits.start_s, _MAX_REPORT_BYTES)
-        except (EOFError, OSError):
+        except (EOFError, OSError, ValueError):
             self.end()
             raise PhotoError("photo_failed", "the process that reads photos did not start") from None
 
@@ -64,7 +64,10 @@ class Worker:
         except TimeoutError:
             self.end()
             raise PhotoError("photo_out_of_time") from None
-        except (EOFError, OSError, msgspec.DecodeError):
+        except (ValueError, msgspec.DecodeError):
+            self.end()
+            raise PhotoError("photo_failed", "the process that reads photos talks nonsense") from None
+        except (EOFError, OSError):
             raise PhotoError(self._cause_of_death()) from None
         if looked.error is not None:
             raise PhotoError(looked.error if looked.error in PHOTO_CODES else "photo_failed", looked.detail)

@@ -36,6 +36,9 @@ async def migrate(url: str, revision: str = "head") -> None:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
             await connection.execute(text("SET lock_timeout = '10s'"))
             await connection.execute(text("SET statement_timeout = '10min'"))
+            # From here on each revision is a transaction of its own: in one, the locks of the first would be held until
+            # the last is done, and nobody could send meanwhile. The advisory lock and the settings are the session's.
+            await connection.commit()
             await connection.run_sync(_upgrade, revision)
             await connection.commit()
     finally:

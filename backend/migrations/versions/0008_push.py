@@ -44,13 +44,14 @@ TABLES = (
     """,
     "CREATE INDEX push_due ON push (due_at) WHERE status IN ('due', 'sending', 'retry')",
     "CREATE INDEX push_dead ON push (created_at) WHERE status = 'dead'",
-    # The sweepers look once a second for chats that moved: this finds the open ones among all that ever were. Neither
-    # column changes with a send, so that a send still updates its chat in place.
-    "ALTER TABLE trip_chat ADD COLUMN push_until timestamptz NOT NULL DEFAULT now() + interval '48 hours'",
-    "CREATE INDEX trip_chat_looked_at ON trip_chat (coalesce(closes_at, push_until))",
     # Tokens were kept here as the platform sent them. Nothing read them; from now on they are sealed in `push_device`.
     # The column stays for the code that still runs while this is rolled out.
     "UPDATE app_user SET devices = '[]' WHERE devices <> '[]'",
+    # The sweepers look once a second for chats that moved: this finds the open ones among all that ever were. Neither
+    # column changes with a send, so that a send still updates its chat in place. Last, because from here to the commit
+    # nobody can send.
+    "ALTER TABLE trip_chat ADD COLUMN push_until timestamptz NOT NULL DEFAULT now() + interval '48 hours'",
+    "CREATE INDEX trip_chat_looked_at ON trip_chat (coalesce(closes_at, push_until))",
 )
 
 

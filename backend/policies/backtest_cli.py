@@ -167,9 +167,9 @@ def _table(report: Report) -> list[str]:
     for key in sorted({*before, *after}):
         market, lang, answer = key
         moved = after[key] - before[key]
-        lines.append(
-            f"{market:<12} {lang:<9} {answer!s:<26} {before[key]:>9,} {after[key]:>9,} {f'{moved:+,}' if moved else '':>9}"
-        )
+        change = f"{moved:+,}" if moved else ""
+        counts = f"{before[key]:>9,} {after[key]:>9,} {change:>9}"
+        lines.append(f"{market:<12} {lang:<9} {answer!s:<26} {counts}".rstrip())
     return lines
 
 

@@ -25,7 +25,7 @@ from backend.policies.service import Act, check_policy
 from backend.settings import Settings, load
 
 FAILED, MISUSED = 1, 2
-MISUSES = frozenset({"invalid_value", "rationale_required", "not_found", "setting_invalid"})
+MISUSES = frozenset({"invalid_value", "rationale_required", "not_found", "purpose_required", "setting_invalid"})
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,14 +11,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 32 * 1024
 #: They have to be whole after this time, counted from the connection or from their first byte.
 HEAD_WITHIN_S = 10.0
+#: And the body after this time: the largest photo over a thin line takes less.
+BODY_WITHIN_S = 120.0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """uvicorn waits for ever for the end of the headers, and keeps all that comes until then."""
+    """uvicorn waits for ever for the end of a request, and of the headers keeps all that comes until then."""
 
     _reading_head = True
+    _reading_body = False
     _head_bytes = 0
     _head_deadline: asyncio.TimerHandle | None = None
+    _body_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -30,10 +34,16 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._end_head()
+        self._reading_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._end_body()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._end_body()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -43,6 +53,9 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The headers are too large.")
+        elif self._reading_body and self._body_deadline is None and not self.transport.is_closing():
+            # Only here: nearly every body is whole with its headers, and a timer each would cost more than it bounds.
+            self._body_deadline = self.loop.call_later(BODY_WITHIN_S, self.transport.close)
 
     def _begin_head(self) -> None:
         self._reading_head, self._head_bytes = True, 0
@@ -54,6 +67,12 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
+
+    def _end_body(self) -> None:
+        self._reading_body = False
+        if self._body_deadline is not None:
+            self._body_deadline.cancel()
+            self._body_deadline = None
 
     def _give_up(self) -> None:
         self._head_deadline = None

@@ -64,3 +64,39 @@ async def test_a_request_in_time_is_answered_however_long_it_takes(
         assert (await asyncio.wait_for(reader.readuntil(b"}"), 5)).startswith(b"HTTP/1.1 200")
         await asyncio.sleep(0.4)
     writer.close()
+
+
+@pytest.mark.parametrize("path", [b"/api/trips/%b/messages" % (b"0" * 8 + b"-0000" * 3 + b"-" + b"0" * 12), b"/x"])
+async def test_a_body_that_never_ends_is_given_up(api_url: str, monkeypatch: pytest.MonkeyPatch, path: bytes) -> None:
+    monkeypatch.setattr(protocol, "BODY_WITHIN_S", 0.3)
+    reader, writer = await dial(api_url)
+    writer.write(b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{" % path)
+    await given_up(reader)
+    writer.close()
+
+
+async def test_a_body_in_time_leaves_the_connection_to_the_next_request(
+    api_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_WITHIN_S", 0.3)
+    reader, writer = await dial(api_url)
+    for _ in range(2):
+        writer.write(b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{")
+        await asyncio.sleep(0.05)
+        writer.write(b"}")
+        assert (await asyncio.wait_for(reader.readuntil(b"}"), 5)).startswith(b"HTTP/1.1 404")
+        await asyncio.sleep(0.4)
+    writer.close()
+
+
+async def test_a_socket_is_no_body_that_does_not_end(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "BODY_WITHIN_S", 0.2)
+    reader, writer = await dial(api_url)
+    writer.write(
+        b"GET /ws/trips/00000000-0000-0000-0000-000000000000/chat HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n"
+        b"connection: upgrade\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nsec-websocket-version: 13\r\n\r\n"
+    )
+    assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(), 0.6)
+    writer.close()

@@ -19,6 +19,16 @@ def shapes(width: int = 320, height: int = 240, seed: int = 0) -> Image.Image:
     return Image.fromarray(dice.integers(0, 255, (7, 9, 3)).astype(np.uint8)).resize((width, height))
 
 
+def scene(width: int = 320, height: int = 240, seed: int = 0) -> Image.Image:
+    """Detail at every scale, the less the finer, as photos have it."""
+    dice = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3))
+    for scale in (3, 6, 12, 24, 48, 96):
+        noise = Image.fromarray(dice.integers(0, 256, (scale, scale * 4 // 3, 3)).astype(np.uint8))
+        total += (np.asarray(noise.resize((width, height)), dtype=float) - 128) * 3 / (scale + 3)
+    return Image.fromarray(np.clip(total + 128, 20, 235).astype(np.uint8))
+
+
 def corners(width: int = 120, height: int = 80) -> Image.Image:
     """Red, green, blue and white quarters, clockwise from the upper left: any turn shows."""
     picture = Image.new("RGB", (width, height))

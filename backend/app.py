@@ -83,7 +83,7 @@ def create_app(settings: Settings, *, producer: str = "api", clock: Clock | None
                 for task in tasks:
                     task.cancel()
                 await app.state.siblings.stop()
-                app.state.sockets.elsewhere.close()
+                await app.state.sockets.elsewhere.close()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     handlers: dict[Any, Any] = {Exception: respond}

@@ -61,6 +61,7 @@ class Seats:
         self._rest_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._refresh: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def enter(self, user_id: UUID, here: int) -> None:
         """A user has now `here` sockets in this process. Raises `too_many_sockets` where it is one too many.
@@ -99,7 +100,7 @@ class Seats:
         log.info("seats.unknown", error=type(error).__name__)
 
     def _arm(self) -> None:
-        if self._timer is None and self._said:
+        if self._timer is None and self._said and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(REFRESH_S, self._begin)
 
     def _begin(self) -> None:
@@ -120,12 +121,14 @@ class Seats:
             self._note_missed(error)
         self._arm()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say nothing any more; the numbers lapse by themselves."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._refresh is not None:
             self._refresh.cancel()
+            await asyncio.gather(self._refresh, return_exceptions=True)
 
 
 def _key(user_id: UUID) -> str:

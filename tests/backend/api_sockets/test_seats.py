@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from uuid import uuid4
 
 import pytest
@@ -24,6 +24,23 @@ async def redis(redis_url: str) -> AsyncGenerator[Redis]:
     await made.aclose()
 
 
+Process = Callable[[], Seats]
+
+
+@pytest.fixture
+async def process(redis: Redis) -> AsyncGenerator[Process]:
+    """Makes the seats of one process more; all are closed in the end."""
+    made: list[Seats] = []
+
+    def make() -> Seats:
+        made.append(Seats(redis, MOST))
+        return made[-1]
+
+    yield make
+    for seats in made:
+        await seats.close()
+
+
 async def opened(seats: Seats, user_id: object) -> int:
     """How many sockets somebody gets open in one process who tries for ever; they all stay open."""
     for here in range(1, 3 * MOST):
@@ -37,15 +54,15 @@ async def opened(seats: Seats, user_id: object) -> int:
     raise AssertionError("no end")
 
 
-async def test_processes_together_take_no_more_than_the_limit(redis: Redis) -> None:
-    one, other, third, user_id = *(Seats(redis, MOST) for _ in range(3)), uuid4()
+async def test_processes_together_take_no_more_than_the_limit(process: Process) -> None:
+    one, other, third, user_id = *(process() for _ in range(3)), uuid4()
     for here in range(1, 7):
         await one.enter(user_id, here)
     assert await opened(other, user_id) == MOST - 6
     assert await opened(third, user_id) == 1, "one socket in a process is never counted"
     await one.leave(user_id, 0)
     assert await opened(third, user_id) == 6
-    assert await opened(Seats(redis, MOST), uuid4()) == MOST, "another user has a count of their own"
+    assert await opened(process(), uuid4()) == MOST, "another user has a count of their own"
 
 
 async def test_one_socket_in_each_process_asks_nobody() -> None:
@@ -60,18 +77,18 @@ async def test_one_socket_in_each_process_asks_nobody() -> None:
 
 
 async def test_a_process_that_died_is_forgotten_and_one_that_lives_is_not(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LIFE_S", 2)
-    dead, alive, user_id = Seats(redis, MOST), Seats(redis, MOST), uuid4()
+    dead, alive, user_id = process(), process(), uuid4()
     await dead.enter(user_id, 5)
     await alive.enter(user_id, 3)
-    dead.close()
+    await dead.close()
     await redis.flushall()
     for _ in range(5):
         await alive.refresh()
         await asyncio.sleep(0.5)
-    assert await opened(Seats(redis, MOST), user_id) == MOST - 3
+    assert await opened(process(), user_id) == MOST - 3
 
 
 async def test_nobody_waits_for_a_valkey_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,5 +100,5 @@ async def test_nobody_waits_for_a_valkey_that_does_not_answer(monkeypatch: pytes
             assert await opened(seats, user_id) == MOST
             await seats.refresh()
         assert len(connections) <= 3, "it is left alone for a while"
-        seats.close()
+        await seats.close()
         await redis.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from functools import lru_cache
 
 import msgspec
@@ -13,6 +14,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from backend.accounts.caller import Caller
 from backend.errors import ProblemError
 from backend.pipeline.services import Services
+
+#: The calls that may be for help, in every form in which the router takes them; what only looks like one fits no route.
+_FOR_HELP = re.compile(r"/+api/+(?:trips/+[^/]+/+(?:emergency|messages/+quick)|messages/+templates/+use)/*")
 
 
 @lru_cache(maxsize=4096)
@@ -44,7 +48,7 @@ def holder_of_address(address: str) -> str:
 def check_address(state: State, scope: Scope) -> None:
     """Count a request or a new socket of its address. Raises `rate_limited`. The platform's own token is free."""
     services: Services = state.services
-    if _is_free(scope["path"]):
+    if _is_free(scope):
         return
     token = _bearer(scope)
     if _is_service(services.tokens.known(token)):
@@ -82,14 +86,16 @@ class AddressLimits:
 _KINDS = {"http": "http.response", "websocket": "websocket.http.response"}
 
 
-def _is_free(path: str) -> bool:
+def _is_free(scope: Scope) -> bool:
     """Nothing throttles an emergency, nor the telephone's answers to it.
 
     A quick message may be the call for help; what it says is not known before it is read. Its sender's own limit holds
     for all other quick messages.
     """
-    calls = path.endswith(("/emergency", "/messages/quick", "/templates/use"))
-    return calls or path.startswith(("/health/", "/api/twilio/"))
+    path = scope["path"]
+    if path.startswith(("/health/", "/api/twilio/")):
+        return True
+    return scope["type"] == "http" and scope["method"] == "POST" and _FOR_HELP.fullmatch(path) is not None
 
 
 def _bearer(scope: Scope) -> str:

@@ -56,7 +56,15 @@ async def test_new_sockets_count_as_requests(chat: Chat) -> None:
     assert int(refused.value.response.headers["retry-after"]) >= 1
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/api/nothing"), ("PATCH", "/api/messages/templates")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/nothing"),
+        ("PATCH", "/api/messages/templates"),
+        ("POST", "/api/nothing/emergency"),
+        ("GET", "/api/trips/0/emergency"),
+    ],
+)
 async def test_a_call_that_fits_no_route_counts_too(chat: Chat, method: str, path: str) -> None:
     await fill(chat)
     answers = [(await chat.client.request(method, path)).status_code for _ in range(3)]
@@ -74,13 +82,14 @@ async def test_the_platform_is_free(chat: Chat) -> None:
         await chat.move(status)
 
 
-@pytest.mark.parametrize("path", ["quick", "use", "emergency"])
+@pytest.mark.parametrize("path", ["quick", "use", "emergency", "emergency with a slash"])
 async def test_no_way_to_call_for_help_is_limited_by_address(chat: Chat, path: str) -> None:
     await fill(chat)
     where, body = {
         "quick": (f"{chat.path}/messages/quick", {"templateKey": "emergency_help"}),
         "use": ("/api/messages/templates/use", {"tripId": str(chat.trip_id), "templateKey": "emergency_help"}),
         "emergency": (f"{chat.path}/emergency", {}),
+        "emergency with a slash": (f"{chat.path}/emergency/", {}),
     }[path]
     answer = await chat.client.post(where, json=body, headers=chat.as_("customer"))
     assert answer.status_code == 201, answer.text

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 # Stands in verdicts: the model that the worker runs, and the first digits of its file's SHA-256.
 MODEL_NAME = "open-nsfw:864bb37b"
@@ -24,9 +26,9 @@ class Looked(msgspec.Struct, frozen=True):
     detail: str = ""
     width: int = 0
     height: int = 0
-    pdq: str = ""
-    quality: int = 0
-    nsfw: float | None = None
+    pdq: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    quality: Annotated[int, Meta(ge=0, le=100)] = 0
+    nsfw: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
 
 
 def send_frame(link: socket.socket, data: bytes, deadline: float | None = None) -> None:

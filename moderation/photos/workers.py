@@ -17,9 +17,9 @@ from typing import Self
 import msgspec
 
 from moderation.photos.errors import PHOTO_CODES, PhotoError
-from moderation.photos.header import read_header
+from moderation.photos.header import Header, read_header
 from moderation.photos.limits import Limits
-from moderation.photos.wire import Looked, receive_frame, send_frame
+from moderation.photos.wire import MAX_FRAME_BYTES, Looked, receive_frame, send_frame
 
 _PROGRAM = (sys.executable, "-I", "-m", "moderation.photos.worker")
 # One photo, one thread. Where libraries lie may be told by the environment; nothing else of it concerns a worker.
@@ -35,18 +35,14 @@ class Worker:
     def __init__(self, limits: Limits, program: Sequence[str]) -> None:
         self._limits = limits
         self.photos = 0
-        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._busy = False
         self._link, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [*program, msgspec.json.encode(limits).decode()],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_ENVIRONMENT | passed,
-                cwd="/",
-                start_new_session=True,
-            )
+            try:
+                self._process = _start([*program, msgspec.json.encode(limits).decode()], theirs)
+            except OSError:
+                self._link.close()
+                raise PhotoError("photo_failed", "the process that reads photos cannot be started") from None
         try:
             receive_frame(self._link, time.monotonic() + limits.start_s, _MAX_REPORT_BYTES)
         except (EOFError, OSError, ValueError):
@@ -56,6 +52,7 @@ class Worker:
     def look(self, data: bytes) -> tuple[Looked, bytes]:
         """Return the worker's report and the clean JPEG. Raises PhotoError; then it may be `worn`."""
         self.photos += 1
+        self._busy = True
         deadline = time.monotonic() + self._limits.wall_s
         try:
             send_frame(self._link, data, deadline)
@@ -69,14 +66,19 @@ class Worker:
             raise PhotoError("photo_failed", "the process that reads photos talks nonsense") from None
         except (EOFError, OSError):
             raise PhotoError(self._cause_of_death()) from None
+        self._busy = False
         if looked.error is not None:
             raise PhotoError(looked.error if looked.error in PHOTO_CODES else "photo_failed", looked.detail)
+        if not self._likely(looked, jpeg):
+            self.end()
+            raise PhotoError("photo_failed", "the process that reads photos talks nonsense")
         return looked, jpeg
 
     @property
     def worn(self) -> bool:
-        """Whether it should get no more photos."""
-        return self._process.returncode is not None or self.photos >= self._limits.photos_per_worker
+        """Whether it should get no more photos; not while half an answer, to another photo, may still be on its way."""
+        ended = self._process.returncode is not None
+        return ended or self._busy or self.photos >= self._limits.photos_per_worker
 
     def end(self) -> None:
         """Kill the process and wait for its end."""
@@ -84,12 +86,34 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
+    def _likely(self, looked: Looked, jpeg: bytes) -> bool:
+        """Whether the answer is what a worker answers that nobody has taken over."""
+        try:
+            header = read_header(jpeg, msgspec.structs.replace(self._limits, max_bytes=MAX_FRAME_BYTES))
+        except PhotoError:
+            return False
+        small = max(looked.width, looked.height) <= self._limits.clean_side
+        return header == Header("JPEG", looked.width, looked.height) and small and bool(looked.pdq)
+
     def _cause_of_death(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         code = self._process.returncode
         self.end()
         return "photo_out_of_time" if code == -signal.SIGXCPU else "photo_failed"
+
+
+def _start(command: Sequence[str], link: socket.socket) -> subprocess.Popen[bytes]:
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return subprocess.Popen(
+        command,
+        stdin=link.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_ENVIRONMENT | passed,
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 class Workers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -63,6 +65,9 @@ def code_of(workers: Workers, data: bytes) -> str:
         ("os._exit(0)", {}, "photo_failed"),
         ("raise PhotoError('photo_broken')", {}, "photo_broken"),
         ("return worker.Looked(), b'x' * (65 << 20)", {}, "photo_failed"),
+        ("return worker.Looked(width=64, height=64, pdq='0' * 64), b'<svg/>'", {}, "photo_failed"),
+        ("return worker.Looked(width=64, height=64, pdq='z' * 64), good(data, limits, score)[1]", {}, "photo_failed"),
+        ("return worker.Looked(width=9999, height=48, pdq='0' * 64), good(data, limits, score)[1]", {}, "photo_failed"),
         ("return worker.Looked(detail='x' * 5000), b''", {}, "photo_failed"),
         ("os.write(0, bytes([0, 0, 0, 3]) + b'lie'); time.sleep(1000)", {}, "photo_failed"),
     ],
@@ -105,8 +110,32 @@ def test_a_worker_knows_nothing_of_our_environment(monkeypatch: pytest.MonkeyPat
 def test_a_process_that_does_not_start_is_a_code() -> None:
     with Workers(program=(sys.executable, "-c", "raise SystemExit")) as workers:
         assert code_of(workers, PHOTO) == "photo_failed"
+    with Workers(program=("/no/such/program",)) as workers:
+        assert code_of(workers, PHOTO) == "photo_failed"
     with Workers(Limits(start_s=0.3), program=(sys.executable, "-c", "import time; time.sleep(60)")) as workers:
         assert code_of(workers, PHOTO) == "photo_failed"
+
+
+class SuddenError(Exception):
+    """What the signal below raises."""
+
+
+def test_a_photo_never_gets_the_answer_to_another_that_was_interrupted() -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise SuddenError
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    late = "time.sleep(1); looked, jpeg = good(data, limits, score); return worker.Looked(error='photo_busy'), b''"
+    try:
+        with planted(late) as workers:
+            workers.look(odd())
+            timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
+            timer.start()
+            with pytest.raises(SuddenError):
+                workers.look(even())
+            assert workers.look(odd())[0].width == 64
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def children() -> set[int]:

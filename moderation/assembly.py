@@ -25,6 +25,7 @@ from moderation.signals.phrases import phrase_words
 from moderation.signals.scam import Scam
 from moderation.signals.self_harm import SelfHarm
 from moderation.signals.solicitation import Solicitation
+from moderation.signals.stop_request import StopRequest
 from moderation.signals.threat import Threat
 
 _WARM_UP = "+7 701 123 45 67, +1 415 555 2671, 612 34 56 78"
@@ -45,6 +46,7 @@ def shipped_signals(policy: Policy) -> list[Signal]:
         SelfHarm(),
         Solicitation(),
         Scam(),
+        StopRequest(),
     ]
 
 

@@ -46,6 +46,11 @@ SIGNAL_CODES: tuple[str, ...] = (
     "codeword",
     "flood",
     "repeat",
+    "stop_request",
+    "insult_series",
+    "threat_unanswered",
+    "stop_ignored",
+    "same_text",
     "photo_nsfw",
     *(f"photo_known_{label}" for label in KNOWN_PHOTO_LABELS),
 )

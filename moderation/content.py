@@ -24,12 +24,25 @@ class Recent(msgspec.Struct, frozen=True):
     fingerprint: bytes
 
 
+Mark = Literal["insult", "threat", "stop"]
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False):
+    """An earlier message of either side of a pair: when (unix seconds), who, in this trip or another, its marks."""
+
+    at: float
+    role: SenderRole
+    same_trip: bool
+    marks: tuple[Mark, ...] = ()
+
+
 class Context(msgspec.Struct, frozen=True):
     """Where the content was written.
 
     `market` names a `[markets.*]` section of the policy (unknown ones use the defaults); `template` says that the text
     is one of our own quick messages; `now` is unix seconds; `recent` are the sender's last messages in this trip,
-    newest last.
+    newest last; `conversation` those of both sides, in this trip and others of the pair, newest last; `same_text_at`:
+    when the sender said the same text in other trips, once for each.
     """
 
     market: str = "default"
@@ -37,3 +50,5 @@ class Context(msgspec.Struct, frozen=True):
     template: bool = False
     now: float = 0.0
     recent: Sequence[Recent] = ()
+    conversation: Sequence[Turn] = ()
+    same_text_at: Sequence[float] = ()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from moderation.codes import FAILED, LATE
 from moderation.content import Content, Context
+from moderation.conversation.panel import ask_conversation
 from moderation.decide import rule
 from moderation.normalise import Normaliser, View
 from moderation.panel import Measured, Panel
@@ -72,6 +73,7 @@ class Pipeline:
         self._panel.ask(view, found, measured)
         if self._classifier is not None and not context.template:
             measured.labels = self._classify(self._classifier, view, measured)
+        ask_conversation(measured, self.policy.document.conversation)
         return measured
 
     def _classify(self, classifier: Classifier, view: View, measured: Measured) -> dict[str, float]:

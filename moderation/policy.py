@@ -67,6 +67,26 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_repeats: Count = 4
 
 
+class Conversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What counts as which mark, and from when on a conversation of a pair is a matter for a person.
+
+    Within `window_s`: `insults` of one side; a threat of which the other side has said nothing for `silence_s`;
+    `stop_messages` after a wish to be left alone. The same text of at least `same_text_letters` letters in
+    `same_text_trips` trips within `same_text_window_s`.
+    """
+
+    window_s: Positive = 900.0
+    insults: Count = 3
+    insult_at: Share = 0.8
+    toxicity_at: Share = 0.95
+    threat_at: Share = 0.9
+    silence_s: Positive = 60.0
+    stop_messages: Count = 3
+    same_text_trips: Count = 5
+    same_text_window_s: Positive = 600.0
+    same_text_letters: Count = 12
+
+
 class Links(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Host names (with all their subdomains) that are fine, and those that are known to be harmful."""
 
@@ -92,6 +112,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failure: Failure = Failure()
     budget_ms: Budget = Budget()
     flood: Flood = Flood()
+    conversation: Conversation = Conversation()
     links: Links = Links()
     codewords: dict[str, Share] = {}
     languages: dict[str, Override] = {}

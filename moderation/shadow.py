@@ -7,6 +7,7 @@ from time import perf_counter
 from moderation.assembly import policy_signals
 from moderation.codes import CODES_OF, FAILED, LATE
 from moderation.content import Content, Context
+from moderation.conversation.panel import CONVERSATION_CODES, ask_conversation
 from moderation.panel import Measured, Panel
 from moderation.pipeline import Pipeline, verdict_on
 from moderation.policy import Policy
@@ -17,7 +18,7 @@ class Shadow:
     """Judges by the pipeline's policy and by another one. Thread-safe: nothing changes after construction.
 
     Reading, signals and labels are paid once. Only a signal that the two policies set up differently (other limits of
-    a flood, other links, codewords, telephone regions) is asked a second time.
+    a flood, other links, codewords, telephone regions, another patience with a conversation) is asked a second time.
     """
 
     def __init__(self, pipeline: Pipeline, policy: Policy) -> None:
@@ -29,6 +30,11 @@ class Shadow:
         self._not_its_own = {f"{how}.{name}" for how in (FAILED, LATE) for name in names}
         self._not_its_own.update(code for name in names for code in CODES_OF[name])
         self._panel = Panel(signals, policy.document.budget_ms.signal / 1000) if signals else None
+        self._limits = policy.document.conversation
+        self._talks = self._limits != pipeline.policy.document.conversation
+        if self._talks:
+            names.update(CONVERSATION_CODES)
+            self._not_its_own.update(CONVERSATION_CODES, (f"{FAILED}.{code}" for code in CONVERSATION_CODES))
 
     def judge_both(self, content: Content, context: Context) -> tuple[Verdict, Verdict]:
         """Return the verdict of the policy in force, and this one's. Never raises, like `Pipeline.judge`."""
@@ -39,13 +45,16 @@ class Shadow:
 
     def _as_its_own(self, measured: Measured) -> Measured:
         """What this policy's own signals would have measured."""
-        if self._panel is None or measured.view is None:
+        if measured.view is None or (self._panel is None and not self._talks):
             return measured
         own = Measured(measured.context)
         own.view, own.lang, own.labels = measured.view, measured.lang, measured.labels
         own.hits = [hit for hit in measured.hits if hit.code not in self._not_its_own]
         own.failures = [failure for failure in measured.failures if failure[0] not in self._names]
-        self._panel.ask(measured.view, self._panel.scan(measured.view), own)
+        if self._panel is not None:
+            self._panel.ask(measured.view, self._panel.scan(measured.view), own)
+        if self._talks:
+            ask_conversation(own, self._limits)
         return own
 
 

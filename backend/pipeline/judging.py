@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,18 +9,14 @@ import msgspec
 import structlog
 
 from backend.messages.sending import Judged
+from backend.pipeline.remembering import Memory
 from backend.policies.in_force import PoliciesInForce
-from backend.policies.shadowing import Difference, ShadowRecorder, difference
+from backend.policies.shadowing import ShadowRecorder, difference
 from backend.trips.access import TripView
-from moderation import Content, Context, Recent, SignalHit, Verdict, fingerprint
+from moderation import Content, Mark, SignalHit, Verdict, marks_of
 
 log = structlog.get_logger()
 
-#: Earlier messages of one sender in one trip that the flood signal looks at, and how many senders are remembered.
-RECENT = 16
-REMEMBERED = 50_000
-#: Messages that are judged and not stored yet, of which a shadow said something else.
-UNSTORED = 1_000
 _STATUS = {"allow": "delivered", "mask": "masked", "quarantine": "quarantined", "reject": "rejected"}
 _HIGH = ("threat", "severe_toxicity", "self_harm", "sexual_explicit", "identity_attack")
 _encode = msgspec.json.Encoder().encode
@@ -45,54 +40,49 @@ class Judge:
 
     def __init__(self, policies: PoliciesInForce, shadows: ShadowRecorder) -> None:
         self._policies, self._shadows = policies, shadows
-        self._recent: OrderedDict[tuple[UUID, UUID], deque[Recent]] = OrderedDict()
-        self._differing: OrderedDict[tuple[UUID, UUID, float], Difference] = OrderedDict()
+        self._memory = Memory()
 
     def judge(
         self, text: str, lang: str, view: TripView, sender_id: UUID, role: Any, now: float, template: bool
     ) -> Ruling:
         """Judge one message. A judge that fails withholds: never a silent allow."""
-        context = Context(
-            market=view.market,
-            sender_role=role,
-            template=template,
-            now=now,
-            recent=tuple(self._recent.get((view.trip_id, sender_id), ())),
-        )
         try:
-            verdict = self._verdict(Content(text, lang), context, view, sender_id)
+            return self._judge(text, lang, view, sender_id, role, now, template)
         except Exception as error:  # noqa: BLE001  (whatever breaks in a judge, the message waits for a person)
             log.error("judge.failed", error=type(error).__name__)
             verdict = Verdict(
                 outcome="quarantine", flags=("review",), labels={}, signals=(SignalHit("judge_failed", 1.0),),
                 policy="none", model="none", ms=0.0,
             )  # fmt: skip
-        return _ruling(verdict, text)
+            return _ruling(verdict, text)
 
-    def _verdict(self, content: Content, context: Context, view: TripView, sender_id: UUID) -> Verdict:
+    def _judge(
+        self, text: str, lang: str, view: TripView, sender_id: UUID, role: Any, now: float, template: bool
+    ) -> Ruling:
+        # One reading for the whole message: the next one may be judged by another policy.
         pipeline, shadow = self._policies.now
+        limits = pipeline.policy.document.conversation
+        judging = self._memory.judging(text, view, sender_id, role, now, template, limits.same_text_letters)
+        content, found = Content(text, lang), None
         if shadow is None:
-            return pipeline.judge(content, context)
-        verdict, other = shadow.judge_both(content, context)
-        self._shadows.counts["judged"] += 1
-        days = view.text_expire_on, view.verdict_expire_on
-        found = difference(verdict, other, view.trip_id, sender_id, context.now, days)
-        if found is not None:
-            # Only what is really sent is written down, and that is known later.
-            self._differing[view.trip_id, sender_id, context.now] = found
-            if len(self._differing) > UNSTORED:
-                self._differing.popitem(last=False)
-        return verdict
+            verdict = pipeline.judge(content, judging.context)
+        else:
+            verdict, other = shadow.judge_both(content, judging.context)
+            self._shadows.counts["judged"] += 1
+            days = view.text_expire_on, view.verdict_expire_on
+            found = difference(verdict, other, view.trip_id, sender_id, now, days)
+        ruling = _ruling(verdict, text)
+        marks = () if template else marks_of(verdict.signals, verdict.labels, limits)
+        # Nobody can answer, or heed, what they have not seen.
+        seen = marks if ruling.peer_sees else tuple[Mark, ...](mark for mark in marks if mark == "insult")
+        self._memory.judged(judging, seen, found)
+        return ruling
 
     def note(self, trip_id: UUID, sender_id: UUID, text: str, now: float) -> None:
         """Remember a message that was really sent; a repeat of the same id is no flood and never gets here."""
-        if self._differing and (found := self._differing.pop((trip_id, sender_id, now), None)) is not None:
+        found = self._memory.sent(trip_id, sender_id, text, now)
+        if found is not None:
             self._shadows.take(found)
-        kept = self._recent.setdefault((trip_id, sender_id), deque(maxlen=RECENT))
-        kept.append(Recent(now, fingerprint(text)))
-        self._recent.move_to_end((trip_id, sender_id))
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
 
 
 def _ruling(verdict: Verdict, text: str) -> Ruling:

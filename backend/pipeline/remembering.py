@@ -1,0 +1,133 @@
+"""What the judge remembers of earlier messages: times, roles, marks and fingerprints, in this process, never a text.
+
+Everything is bounded and lost with the process: signals that look back start anew then, and no message waits for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict, deque
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+from backend.policies.shadowing import Difference
+from backend.trips.access import TripView
+from moderation import Context, Mark, Recent, Turn, fingerprint
+
+#: Earlier messages of one sender in one trip that the flood signal looks at, and how many senders are remembered.
+RECENT, REMEMBERED = 16, 50_000
+#: Messages of a pair, over all its trips, and how many pairs are remembered.
+TURNS, PAIRS = 16, 20_000
+#: Longer texts of one sender, over all trips, and how many senders are remembered.
+TEXTS, AUTHORS = 16, 20_000
+#: Messages that are judged and not stored yet.
+UNSTORED = 8_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Said(NamedTuple):
+    at: float
+    role: Any
+    trip_id: UUID
+    marks: tuple[Mark, ...]
+
+
+class _Text(NamedTuple):
+    at: float
+    trip_id: UUID
+    mac: bytes
+
+
+class Judging(NamedTuple):
+    """A message that is judged now: what is remembered of it once it is stored."""
+
+    view: TripView
+    sender_id: UUID
+    context: Context
+    fingerprint: bytes
+    #: Keyed fingerprint, None for a text that is too short to say anything.
+    mac: bytes | None
+
+
+class _Unstored(NamedTuple):
+    judging: Judging
+    marks: tuple[Mark, ...]
+    difference: Difference | None
+
+
+class Memory:
+    """Remembers what was sent. `context` before the verdict, `judged` after it, `sent` once the message is stored."""
+
+    def __init__(self) -> None:
+        # Fingerprints of one process mean nothing to whoever reads another one's memory.
+        self._key = os.urandom(32)
+        self._recent: OrderedDict[tuple[UUID, UUID], deque[Recent]] = OrderedDict()
+        self._talks: OrderedDict[tuple[UUID, UUID], deque[_Said]] = OrderedDict()
+        self._texts: OrderedDict[UUID, deque[_Text]] = OrderedDict()
+        self._unstored: OrderedDict[tuple[UUID, UUID, float], _Unstored] = OrderedDict()
+
+    def judging(
+        self, text: str, view: TripView, sender_id: UUID, role: Any, now: float, template: bool, letters: int
+    ) -> Judging:
+        """A message with what came before it. Texts of fewer than `letters` letters are the same everywhere."""
+        print_ = fingerprint(text)
+        long = not template and len(text) >= letters and sum(map(str.isalnum, text)) >= letters
+        mac = hashlib.blake2b(print_, digest_size=8, key=self._key).digest() if long else None
+        context = Context(
+            market=view.market,
+            sender_role=role,
+            template=template,
+            now=now,
+            recent=tuple(self._recent.get((view.trip_id, sender_id), ())),
+            conversation=self._conversation(view),
+            same_text_at=self._same_text(view.trip_id, sender_id, mac),
+        )
+        return Judging(view, sender_id, context, print_, mac)
+
+    def _conversation(self, view: TripView) -> tuple[Turn, ...]:
+        talk = self._talks.get((view.driver_id, view.customer_id))
+        # Without a mark there is nothing that a signal could go by.
+        if talk is None or not any(said.marks for said in talk):
+            return ()
+        return tuple(Turn(said.at, said.role, said.trip_id == view.trip_id, said.marks) for said in talk)
+
+    def _same_text(self, trip_id: UUID, sender_id: UUID, mac: bytes | None) -> tuple[float, ...]:
+        texts = self._texts.get(sender_id) if mac is not None else None
+        if texts is None:
+            return ()
+        return tuple({text.trip_id: text.at for text in texts if text.mac == mac and text.trip_id != trip_id}.values())
+
+    def judged(self, judging: Judging, marks: tuple[Mark, ...], difference: Difference | None) -> None:
+        """Keep what is known until the message is stored; one that is refused or a repeat is forgotten in the end."""
+        key = judging.view.trip_id, judging.sender_id, judging.context.now
+        self._unstored[key] = _Unstored(judging, marks, difference)
+        if len(self._unstored) > UNSTORED:
+            self._unstored.popitem(last=False)
+
+    def sent(self, trip_id: UUID, sender_id: UUID, text: str, now: float) -> Difference | None:
+        """The message is stored: remember it for the next ones. Returns what a shadow said of it."""
+        known = self._unstored.pop((trip_id, sender_id, now), None)
+        if known is None:
+            _push(self._recent, (trip_id, sender_id), Recent(now, fingerprint(text)), RECENT, REMEMBERED)
+            return None
+        judging = known.judging
+        view, role = judging.view, judging.context.sender_role
+        _push(self._recent, (trip_id, sender_id), Recent(now, judging.fingerprint), RECENT, REMEMBERED)
+        _push(self._talks, (view.driver_id, view.customer_id), _Said(now, role, trip_id, known.marks), TURNS, PAIRS)
+        if judging.mac is not None:
+            _push(self._texts, sender_id, _Text(now, trip_id, judging.mac), TEXTS, AUTHORS)
+        return known.difference
+
+
+def _push(kept: OrderedDict[K, deque[V]], key: K, value: V, each: int, most: int) -> None:
+    """Append to the queue of `key`, the newest of all; the key that was silent longest goes when there are too many."""
+    queue = kept.get(key)
+    if queue is None:
+        queue = kept[key] = deque(maxlen=each)
+    queue.append(value)
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)

@@ -18,7 +18,7 @@ from websockets.protocol import OPEN
 from websockets.protocol import Protocol as Parser
 
 from backend.api.sockets.exchange import Exchange, Talk
-from backend.api.sockets.framing import PING, PONG_HEAD, PONG_SIZE
+from backend.api.sockets.framing import PING, PONG_HEAD, PONG_SIZE, whole_text
 from backend.api.sockets.kernel import untaken
 from backend.api.sockets.wheel import TICK_S
 
@@ -162,6 +162,12 @@ class Line(asyncio.Protocol):
             self.give_up()
 
     def _parse(self, data: bytes) -> None:
+        if self._parser is None and self._message is None and self._phase in (Phase.NEW, Phase.LIVE):
+            whole = whole_text(data, self._exchange.parsers.max_size)
+            if whole is not None:
+                self._text = True
+                self._deliver(whole)
+                return
         parser = self._parser = self._parser or self._exchange.parsers.borrow()
         if parser.parser_exc is not None or parser.close_rcvd is not None:
             return

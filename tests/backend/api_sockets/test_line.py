@@ -217,6 +217,28 @@ async def test_frames_are_the_same_however_the_bytes_of_several_lines_are_cut_an
         assert line.at_rest
 
 
+@given(
+    payload=st.binary(max_size=150) | st.text(max_size=60).map(str.encode) | st.just(b"x" * 126),
+    opcode=st.sampled_from([0, 1, 1, 1, 2, 8, 9, 11]),
+    shape=st.sampled_from([(True, 0, True)] * 3 + [(False, 0, True), (True, 4, True), (True, 0, False)]),
+    cut=st.integers(1, 8),
+)
+async def test_a_frame_means_the_same_in_one_piece_and_in_two(
+    payload: bytes, opcode: int, shape: tuple[bool, int, bool], cut: int
+) -> None:
+    fin, rsv, masked = shape
+    raw = packed(payload, opcode, fin=fin, rsv=rsv, masked=masked)
+    ends: list[object] = []
+    for pieces in ([raw], [raw[:cut], raw[cut:]]):
+        line, wire, listener, _ = opened(Exchange(140))
+        for piece in filter(None, pieces):
+            line.data_received(piece)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        ends.append((listener.heard, listener.told, b"".join(wire.written), wire.closed, line.at_rest))
+    assert ends[0] == ends[1]
+
+
 @given(noise=st.binary(max_size=60))
 async def test_no_bytes_of_one_line_spoil_another(noise: bytes) -> None:
     exchange = Exchange(65_536)

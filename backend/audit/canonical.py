@@ -1,20 +1,24 @@
-"""Canonical JSON (RFC 8785, JCS) for what the log holds: texts, numbers, booleans, null, lists, objects."""
+"""Canonical JSON (RFC 8785, JCS) for what the log holds: texts, numbers, booleans, null, lists, objects.
+
+An id is the text that it is written as.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import cast
+from uuid import UUID
 
 import msgspec
 
 #: One value of the private part.
-Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+Json = str | UUID | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 #: Whole numbers beyond have no exact form in every reader of JSON.
 LARGEST = 2**53 - 1
 _sorted = msgspec.json.Encoder(order="sorted").encode
-_PLAIN = frozenset({str, bool, type(None)})
+_PLAIN = frozenset({str, UUID, bool, type(None)})
 
 
 class NotCanonical(ValueError):
@@ -29,7 +33,7 @@ def canonical(value: Json) -> bytes:
 
 
 def _encode(flat: object) -> bytes:
-    """msgspec writes texts, whole numbers and literals exactly as JCS wants them."""
+    """msgspec writes texts, ids, whole numbers and literals exactly as JCS wants them."""
     try:
         return _sorted(flat)
     except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError) as error:
@@ -42,13 +46,16 @@ def _is_flat(value: dict[str, Json]) -> bool:
         if type(name) is not str or not name.isascii():
             return False
         kind = type(item)
-        if kind not in _PLAIN and not (kind is int and -LARGEST <= cast("int", item) <= LARGEST):
+        # The database's driver has a class of ids of its own.
+        if kind in _PLAIN or issubclass(kind, UUID):
+            continue
+        if kind is not int or not -LARGEST <= cast("int", item) <= LARGEST:
             return False
     return True
 
 
 def _value(value: Json) -> bytes:
-    if value is None or isinstance(value, str | bool):
+    if value is None or isinstance(value, str | UUID | bool):
         return _encode(value)
     if isinstance(value, int):
         return _whole(value)

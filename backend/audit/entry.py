@@ -37,11 +37,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """Everything that is sealed, as one object; empty when there is nothing."""
         whole = dict(self.private)
         if self.trip_id is not None:
-            whole["trip_id"] = str(self.trip_id)
+            whole["trip_id"] = self.trip_id
         if self.person_id is not None:
-            whole["person_id"] = str(self.person_id)
+            whole["person_id"] = self.person_id
         if self.staff_id is not None:
-            whole["staff_id"] = str(self.staff_id)
+            whole["staff_id"] = self.staff_id
         return whole
 
     def key_subject(self) -> str:

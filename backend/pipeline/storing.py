@@ -87,7 +87,7 @@ def accepted_entry(caller: Caller, view: TripView, draft: Draft) -> Entry:
         policy=draft.judged.policy,
         trip_id=view.trip_id,
         person_id=caller.id,
-        private={"message_id": str(draft.id)},
+        private={"message_id": draft.id},
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from uuid import uuid4
 
 import pytest
+from asyncpg.pgproto import pgproto
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,10 +83,17 @@ def test_the_form_means_the_value_and_is_the_same_however_the_value_was_put_toge
 
 
 @given(
-    st.dictionaries(st.text("abcdefgh_", min_size=1), TEXTS | st.integers(-LARGEST, LARGEST) | st.none(), max_size=6)
+    st.dictionaries(
+        st.text("abcdefgh_", min_size=1), TEXTS | st.uuids() | st.integers(-LARGEST, LARGEST) | st.none(), max_size=6
+    )
 )
 def test_the_short_way_for_flat_objects_and_the_long_way_agree(value):
     assert canonical(value) == canonical([value])[1:-1] == canonical(dict(reversed(value.items())))
+
+
+def test_an_id_is_the_text_that_it_is_written_as():
+    ours, drivers = uuid4(), pgproto.UUID(str(uuid4()))
+    assert canonical({"a": ours, "b": drivers}) == canonical({"a": str(ours), "b": str(drivers)})
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def bell(found: Bell) -> str:
         )
         for one in found.bells
     ]  # fmt: skip
-    looks = "; ".join(f"{one['trips']:,} trips {one['cpu_ms']} ms CPU, {one['wall_ms']} ms" for one in found.recheck)
+    looks = "; ".join(f"{one['trips']:,.0f} trips {one['cpu_ms']} ms CPU, {one['wall_ms']} ms" for one in found.recheck)
     kept = ", ".join(f"{name.replace('_', ' ')} {count:,.0f}" for name, count in found.memory_bytes.items())
     head = ("msg/s", "processes", "CPU us/msg", "writes/msg", "Valkey us/msg")
     return table(head, rows) + f"\n\na re-check: {looks}\n\nbytes in a hub: {kept}"

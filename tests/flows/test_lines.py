@@ -214,3 +214,13 @@ async def test_who_breaks_the_protocol_and_hangs_up_at_once_harms_nobody_else(ch
         loud = await Handset.dial(chat, early=packed(b"\xff") + end)
         await loud.ended(lines.FIRST_WITHIN_S - 0.5)
     await alive(phone)
+
+
+async def test_who_only_pings_without_a_pause_is_let_go(phone: Handset) -> None:
+    phone.say(*[packed(PINGED)] * 300)
+    answers = 0
+    while (part := await phone.next()) is not None and part.opcode is not Opcode.CLOSE:
+        answers += json.loads(bytes(part.data))["event"] == "pong"
+    assert part is not None
+    assert int.from_bytes(bytes(part.data)[:2], "big") == 4429
+    assert 200 <= answers < 300

@@ -35,6 +35,7 @@ log = structlog.get_logger()
 MAX_UNREADABLE = 10
 TYPING_EVERY_S = 0.5
 #: Marks of one socket a second, and at once: each costs PostgreSQL a few statements, and they may be drawn together.
+#: As many of `ping` and `typing` together; who says more is closed.
 MARKS_PER_S, MARKS_BURST = 50.0, 200.0
 #: Frames that wait for the answer to an earlier one, in number and characters; beyond that nothing more is read.
 INBOX_FRAMES, INBOX_SIZE = 16, 32 * 1024
@@ -193,10 +194,8 @@ class ChatSession:
             return self._work(self._quick(caller, data))
         elif isinstance(data, MarkFrame):
             return self._work(self._mark(caller, "read" if event == "read" else "delivered", data))
-        elif event == "typing":
-            self._typing(seat)
-        elif event == "ping":
-            self.outlet.put(_PONG)
+        elif event in ("typing", "ping"):
+            self._light(seat, event)
         else:
             raise ProblemError("unknown_event", "This socket is signed in already.")
         return False
@@ -272,6 +271,20 @@ class ChatSession:
                 raise ProblemError("invalid_value", "Say seq or messageId.")
             seq = await access_seq_of(services.pool, view, caller.role, data.message_id)
         await mark_up_to(services, caller, view, kind, seq)
+
+    def _light(self, seat: Seat, event: str) -> None:
+        """What costs next to nothing; a client that says nothing else without a pause is not a person's phone."""
+        self._marks = self._marks or TokenBuckets(MARKS_PER_S, MARKS_BURST)
+        try:
+            self._marks.take("light")
+        except ProblemError as problem:
+            self._tell_error(problem)
+            self.outlet.close(Close.TOO_MANY)
+            return
+        if event == "ping":
+            self.outlet.put(_PONG)
+        else:
+            self._typing(seat)
 
     def _typing(self, seat: Seat) -> None:
         now = time.monotonic()

@@ -82,6 +82,8 @@ def own_families(services: Services, sockets: object) -> list[Family]:
         *several("send_batches", "Commits by how many messages they held.", "size", getattr(sender, "batches", None)),
         *several("resumes", "Sockets that joined, by how.", "how", getattr(sockets, "counts", None)),
         *several("refused", "Refusals by the limit that was met.", "limit", services.limits.refused()),
+        *several("policies", "Policies that came into force, were refused.", "how", services.moderation.counts),
+        *several("shadow", "Messages judged by a shadow, and its other answers.", "how", services.shadows.counts),
         *one(GAUGE, "sockets", "Open sockets.", hub.sockets()),
         *one(GAUGE, "trips_local", "Trips with a socket here.", len(hub.local_trips())),
         *one(GAUGE, "neighbours", "Other processes with a socket, as far as this one has heard.", hub.neighbours),

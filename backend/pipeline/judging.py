@@ -9,11 +9,11 @@ import msgspec
 import structlog
 
 from backend.messages.sending import Judged
-from backend.pipeline.remembering import Memory
 from backend.policies.in_force import PoliciesInForce
+from backend.policies.remembering import Memory, marks_left
 from backend.policies.shadowing import ShadowRecorder, difference
 from backend.trips.access import TripView
-from moderation import Content, Mark, SignalHit, Verdict, marks_of
+from moderation import Content, SignalHit, Verdict
 
 log = structlog.get_logger()
 
@@ -61,8 +61,8 @@ class Judge:
     ) -> Ruling:
         # One reading for the whole message: the next one may be judged by another policy.
         pipeline, shadow = self._policies.now
-        limits = pipeline.policy.document.conversation
-        judging = self._memory.judging(text, view, sender_id, role, now, template, limits.same_text_letters)
+        letters = pipeline.policy.document.conversation.same_text_letters
+        judging = self._memory.judging(text, view, sender_id, role, now, template, letters)
         content, found = Content(text, lang), None
         if shadow is None:
             verdict = pipeline.judge(content, judging.context)
@@ -71,12 +71,8 @@ class Judge:
             self._shadows.counts["judged"] += 1
             days = view.text_expire_on, view.verdict_expire_on
             found = difference(verdict, other, view.trip_id, sender_id, now, days)
-        ruling = _ruling(verdict, text)
-        marks = () if template else marks_of(verdict.signals, verdict.labels, limits)
-        # Nobody can answer, or heed, what they have not seen.
-        seen = marks if ruling.peer_sees else tuple[Mark, ...](mark for mark in marks if mark == "insult")
-        self._memory.judged(judging, seen, found)
-        return ruling
+        self._memory.judged(judging, marks_left(verdict, pipeline.policy, template=template), found)
+        return _ruling(verdict, text)
 
     def note(self, trip_id: UUID, sender_id: UUID, text: str, now: float) -> None:
         """Remember a message that was really sent; a repeat of the same id is no flood and never gets here."""

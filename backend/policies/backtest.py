@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -22,7 +22,8 @@ from backend.errors import ProblemError
 from backend.keys import Keyring
 from backend.messages.access import opened
 from backend.messages.wire import Opened
-from moderation import Content, Context, Pipeline, Recent, Verdict, fingerprint
+from backend.policies.remembering import Memory, marks_left
+from moderation import Content, Pipeline, Verdict
 
 PAGE = 200
 LONGEST = timedelta(days=31)
@@ -31,14 +32,12 @@ MOST_MESSAGES = 1_000_000
 NAMED = 10_000
 #: Ids carry the moment at which they were made, in ms; that a message was taken in may be a little later.
 SLACK = timedelta(seconds=10)
-#: As the judge of the chat remembers them.
-RECENT, REMEMBERED = 16, 20_000
 
 _PAGE = """
 SELECT m.id, m.trip_id, m.sender_id, m.sender_type, m.message_type, m.body, NULL::bytea AS reader_body,
        m.quick_message_template, m.media_url, m.client_message_id, m.reply_to, m.status, m.reason,
        m.seq_driver, m.seq_customer, m.seq_staff, m.created_at,
-       t.market, coalesce(u.locale, 'en') AS lang, v.outcome, v.flags, v.model
+       t.market, t.driver_id, t.customer_id, coalesce(u.locale, 'en') AS lang, v.outcome, v.flags, v.model
 FROM trip_message m
 JOIN trip t ON t.id = m.trip_id
 LEFT JOIN app_user u ON u.id = m.sender_id
@@ -56,6 +55,13 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     end: datetime
     market: str | None = None
     limit: int = 10_000
+
+
+class _Place(NamedTuple):
+    trip_id: UUID
+    market: str
+    driver_id: UUID
+    customer_id: UUID
 
 
 class Answer(msgspec.Struct, frozen=True, order=True):
@@ -129,7 +135,7 @@ class Backtest:
 
     def __init__(self, pool: Any, keyring: Keyring, candidate: Pipeline, *, show_text: bool = False) -> None:
         self._pool, self._keyring, self._candidate, self._show_text = pool, keyring, candidate, show_text
-        self._recent: OrderedDict[tuple[UUID, UUID], deque[Recent]] = OrderedDict()
+        self._memory = Memory()
 
     async def run(self, period: Period) -> Report:
         """Go through the period. Raises what the driver raises."""
@@ -170,22 +176,17 @@ class Backtest:
                 )
 
     def _verdict(self, row: Any, message: Opened) -> Verdict:
-        """As the chat judged it: with what the same sender had said just before, refused or not."""
-        text, owner = message.body or "", (message.trip_id, message.sender_id)
-        recent = self._recent.setdefault(owner, deque(maxlen=RECENT))
-        self._recent.move_to_end(owner)
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
-        at = message.created_at.timestamp()
-        context = Context(
-            market=row["market"],
-            sender_role=row["sender_type"],
-            template=row["quick_message_template"] is not None,
-            now=at,
-            recent=tuple(recent),
-        )
-        recent.append(Recent(at, fingerprint(text)))
-        return self._candidate.judge(Content(text, row["lang"]), context)
+        """As the chat judges it: with what was said before in this period, refused or not."""
+        text, policy = message.body or "", self._candidate.policy
+        place = _Place(message.trip_id, row["market"], row["driver_id"], row["customer_id"])
+        at, template = message.created_at.timestamp(), row["quick_message_template"] is not None
+        sender, role = message.sender_id, row["sender_type"]
+        letters = policy.document.conversation.same_text_letters
+        judging = self._memory.judging(text, place, sender, role, at, template, letters)
+        verdict = self._candidate.judge(Content(text, row["lang"]), judging.context)
+        self._memory.judged(judging, marks_left(verdict, policy, template=template))
+        self._memory.sent(place.trip_id, sender, text, at)
+        return verdict
 
 
 def trips_of(changes: Sequence[Change]) -> list[UUID]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -21,8 +22,8 @@ WAITING, BATCH, GATHER_S = 2_000, 500, 0.5
 WRITE_WITHIN_S = 5.0
 #: A comparison of two policies is of no use for longer; nor are differences kept beyond their message's verdict.
 KEPT = timedelta(days=30)
-#: Rows past their day that one write takes along.
-REMOVED = 1_000
+#: How often rows past their day are removed, and how many in one statement.
+REMOVE_EVERY_S, REMOVED = 600.0, 1_000
 
 #: A message is found by its sender's trip and the moment it was taken in, which no two of one sender share.
 _INSERT = """
@@ -82,6 +83,7 @@ class ShadowRecorder:
         self._waiting: deque[Difference] = deque()
         self._task: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
+        self._remove_after = 0.0
         #: `judged` by both, `differed`, `written`, and `dropped`.
         self.counts: Counter[str] = Counter()
 
@@ -108,17 +110,30 @@ class ShadowRecorder:
 
     async def _keep(self) -> None:
         while True:
-            await self._due.wait()
-            await asyncio.sleep(GATHER_S)
-            self._due.clear()
-            while self._waiting:
-                await self._write()
+            await self._remove()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), REMOVE_EVERY_S)
+                await asyncio.sleep(GATHER_S)
+                self._due.clear()
+                while self._waiting:
+                    await self._write()
+
+    async def _remove(self) -> None:
+        """Rows past their day, also when no shadow writes any more; at most every `REMOVE_EVERY_S`."""
+        now = asyncio.get_running_loop().time()
+        if now < self._remove_after:
+            return
+        self._remove_after = now + REMOVE_EVERY_S
+        try:
+            while await self._pool().execute(_REMOVE, self._clock.now().date(), REMOVED) == f"DELETE {REMOVED}":
+                pass
+        except Exception as error:  # noqa: BLE001  (the next turn tries again)
+            log.warning("policy.differences_kept", error=type(error).__name__)
 
     async def _write(self) -> bool:
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
         try:
             done = await self._pool().execute(_INSERT, *map(list, zip(*batch, strict=True)), timeout=WRITE_WITHIN_S)
-            await self._pool().execute(_REMOVE, self._clock.now().date(), REMOVED, timeout=WRITE_WITHIN_S)
         except asyncio.CancelledError:
             self._waiting.extendleft(reversed(batch))
             raise

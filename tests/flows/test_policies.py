@@ -62,7 +62,7 @@ async def test_the_bell_brings_a_policy_at_once(
 async def test_without_a_bell_it_comes_with_the_next_look(services: Services, second: Services, redis_url: str) -> None:
     client = Redis.from_url(redis_url)
     try:
-        await client.execute_command("CLIENT", "PAUSE", 4_000, "ALL")
+        await client.execute_command("CLIENT", "PAUSE", 2_500, "ALL")
         name = await activate(services, policy("silent", STRICT))
         await in_force_at(name, services, second)
     finally:

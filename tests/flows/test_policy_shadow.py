@@ -84,3 +84,20 @@ async def test_what_is_too_much_is_dropped_and_counted(services: Services, monke
     assert (recorder.counts["differed"], recorder.counts["dropped"]) == (3, 2)
     await recorder.stop()
     assert recorder.counts["written"] == 0, "no message was taken in at that moment"
+
+
+async def test_differences_past_their_day_are_removed_also_without_a_shadow(services: Services) -> None:
+    await services.pool.execute(
+        """INSERT INTO policy_difference
+        SELECT gen_random_uuid(), gen_random_uuid(), 'p', 'allow', '{}', 's', 'mask', '{}',
+        now(), current_date - n FROM generate_series(0, 1) AS n"""
+    )
+    recorder = shadowing.ShadowRecorder(lambda: services.pool, services.clock)
+    recorder.start()
+    gone = "SELECT count(*) = 0 FROM policy_difference WHERE expire_on <= current_date"
+    for _ in range(100):
+        if await services.pool.fetchval(gone):
+            break
+        await services.pool.fetchval("SELECT pg_sleep(0.02)")
+    assert await services.pool.fetchval(gone)
+    await recorder.stop()

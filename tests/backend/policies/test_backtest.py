@@ -144,3 +144,30 @@ async def test_a_period_without_bounds_is_refused(
     tripwarden: Tripwarden, argv: tuple[str, ...], days: dict[str, str]
 ) -> None:
     assert (await tripwarden(*argv, **days))[0] == 2
+
+
+async def test_the_policy_in_force_would_change_nothing_of_a_conversation(
+    client: httpx.AsyncClient, tokens: Tokens, services: Services
+) -> None:
+    """What looks back at earlier messages sees the same ones again."""
+    chat = Chat(client, tokens)
+    await chat.begin(market="quarrels")
+    await chat.say("customer", "please stop writing to me")
+    for text in (
+        "why so angry",
+        "come on, talk to me",
+        "I only want to be nice",
+        "you idiot",
+        "you moron",
+        "you loser",
+    ):
+        await chat.say("driver", text)
+    found = await services.pool.fetch(
+        "SELECT v.signals FROM trip_verdict v JOIN trip_message m ON m.id = v.message_id WHERE m.trip_id = $1",
+        chat.trip_id,
+    )
+    assert all(code in str(found) for code in ("stop_ignored", "insult_series"))
+    now = services.clock.now()
+    period = Period(first=now - timedelta(hours=1), end=now, market="quarrels")
+    report = await Backtest(services.pool, services.keyring, default_pipeline()).run(period)
+    assert (report.judged, report.changes) == (7, [])

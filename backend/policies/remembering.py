@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict, deque
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from backend.policies.shadowing import Difference
-from backend.trips.access import TripView
-from moderation import Context, Mark, Recent, Turn, fingerprint
+from moderation import Context, Mark, Policy, Recent, Turn, Verdict, fingerprint, marks_of
 
 #: Earlier messages of one sender in one trip that the flood signal looks at, and how many senders are remembered.
 RECENT, REMEMBERED = 16, 50_000
@@ -26,6 +25,19 @@ UNSTORED = 8_000
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+class Place(Protocol):
+    """The trip of a message, as far as the judge has to know it."""
+
+    @property
+    def trip_id(self) -> UUID: ...
+    @property
+    def market(self) -> str: ...
+    @property
+    def driver_id(self) -> UUID: ...
+    @property
+    def customer_id(self) -> UUID: ...
 
 
 class _Said(NamedTuple):
@@ -44,7 +56,7 @@ class _Text(NamedTuple):
 class Judging(NamedTuple):
     """A message that is judged now: what is remembered of it once it is stored."""
 
-    view: TripView
+    place: Place
     sender_id: UUID
     context: Context
     fingerprint: bytes
@@ -70,29 +82,29 @@ class Memory:
         self._unstored: OrderedDict[tuple[UUID, UUID, float], _Unstored] = OrderedDict()
 
     def judging(
-        self, text: str, view: TripView, sender_id: UUID, role: Any, now: float, template: bool, letters: int
+        self, text: str, place: Place, sender_id: UUID, role: Any, now: float, template: bool, letters: int
     ) -> Judging:
         """A message with what came before it. Texts of fewer than `letters` letters are the same everywhere."""
         print_ = fingerprint(text)
-        long = not template and len(text) >= letters and sum(map(str.isalnum, text)) >= letters
+        long = not template and len(text) - text.count(" ") >= letters
         mac = hashlib.blake2b(print_, digest_size=8, key=self._key).digest() if long else None
         context = Context(
-            market=view.market,
+            market=place.market,
             sender_role=role,
             template=template,
             now=now,
-            recent=tuple(self._recent.get((view.trip_id, sender_id), ())),
-            conversation=self._conversation(view),
-            same_text_at=self._same_text(view.trip_id, sender_id, mac),
+            recent=tuple(self._recent.get((place.trip_id, sender_id), ())),
+            conversation=self._conversation(place),
+            same_text_at=self._same_text(place.trip_id, sender_id, mac),
         )
-        return Judging(view, sender_id, context, print_, mac)
+        return Judging(place, sender_id, context, print_, mac)
 
-    def _conversation(self, view: TripView) -> tuple[Turn, ...]:
-        talk = self._talks.get((view.driver_id, view.customer_id))
+    def _conversation(self, place: Place) -> tuple[Turn, ...]:
+        talk = self._talks.get((place.driver_id, place.customer_id))
         # Without a mark there is nothing that a signal could go by.
         if talk is None or not any(said.marks for said in talk):
             return ()
-        return tuple(Turn(said.at, said.role, said.trip_id == view.trip_id, said.marks) for said in talk)
+        return tuple(Turn(said.at, said.role, said.trip_id == place.trip_id, said.marks) for said in talk)
 
     def _same_text(self, trip_id: UUID, sender_id: UUID, mac: bytes | None) -> tuple[float, ...]:
         texts = self._texts.get(sender_id) if mac is not None else None
@@ -100,9 +112,9 @@ class Memory:
             return ()
         return tuple({text.trip_id: text.at for text in texts if text.mac == mac and text.trip_id != trip_id}.values())
 
-    def judged(self, judging: Judging, marks: tuple[Mark, ...], difference: Difference | None) -> None:
+    def judged(self, judging: Judging, marks: tuple[Mark, ...], difference: Difference | None = None) -> None:
         """Keep what is known until the message is stored; one that is refused or a repeat is forgotten in the end."""
-        key = judging.view.trip_id, judging.sender_id, judging.context.now
+        key = judging.place.trip_id, judging.sender_id, judging.context.now
         self._unstored[key] = _Unstored(judging, marks, difference)
         if len(self._unstored) > UNSTORED:
             self._unstored.popitem(last=False)
@@ -114,12 +126,22 @@ class Memory:
             _push(self._recent, (trip_id, sender_id), Recent(now, fingerprint(text)), RECENT, REMEMBERED)
             return None
         judging = known.judging
-        view, role = judging.view, judging.context.sender_role
+        place, role = judging.place, judging.context.sender_role
         _push(self._recent, (trip_id, sender_id), Recent(now, judging.fingerprint), RECENT, REMEMBERED)
-        _push(self._talks, (view.driver_id, view.customer_id), _Said(now, role, trip_id, known.marks), TURNS, PAIRS)
+        _push(self._talks, (place.driver_id, place.customer_id), _Said(now, role, trip_id, known.marks), TURNS, PAIRS)
         if judging.mac is not None:
             _push(self._texts, sender_id, _Text(now, trip_id, judging.mac), TEXTS, AUTHORS)
         return known.difference
+
+
+def marks_left(verdict: Verdict, policy: Policy, *, template: bool) -> tuple[Mark, ...]:
+    """What the next messages have to know of this one. Nobody can answer, or heed, what they have not seen."""
+    if template:
+        return ()
+    marks = marks_of(verdict.signals, verdict.labels, policy.document.conversation)
+    if verdict.outcome in ("allow", "mask"):
+        return marks
+    return tuple(mark for mark in marks if mark == "insult")
 
 
 def _push(kept: OrderedDict[K, deque[V]], key: K, value: V, each: int, most: int) -> None:

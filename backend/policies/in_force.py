@@ -41,7 +41,9 @@ class PoliciesInForce:
         #: `file` or `shipped` until the rows say something.
         self.source = source
         self.counts: Counter[str] = Counter()
-        self._first, self._first_source = pipeline, source
+        #: Where the first policy came from, which judges as long as the rows name none.
+        self.begun_with = source
+        self._first = pipeline
         self._listeners: list[Callable[[Policy], None]] = []
         self._number = 0
 
@@ -83,7 +85,7 @@ class PoliciesInForce:
     async def _built(self, document: bytes | None) -> Pipeline:
         now = self.now.pipeline
         if document is None:
-            self.source = self._first_source
+            self.source = self.begun_with
             return self._first
         try:
             policy = parse_policy(document, "the installed policy")
@@ -134,7 +136,9 @@ class PolicyWatch:
         """Follow the rows once before anything is judged, then go on. A database that says nothing is asked again."""
         await self._look()
         in_force = self._in_force
-        log.info("policy.in_force", policy=in_force.policy.name, source=in_force.source, rows_win=in_force.number > 0)
+        log.info("policy.in_force", policy=in_force.policy.name, source=in_force.source)
+        if in_force.source == "rows" and in_force.begun_with == "file":
+            log.warning("policy.file_ignored", policy=in_force.policy.name)
         self._task = asyncio.create_task(self._keep(), name="policy-watch")
 
     async def stop(self) -> None:

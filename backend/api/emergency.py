@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, Router, post
 from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath
 from msgspec import Meta
@@ -86,7 +87,7 @@ async def press_emergency(
     trip_id: FromPath[UUID],
 ) -> Response[PressView]:
     """201 once the incident is durable and the first pages are on their way; 200 for a repeat or another press."""
-    body = _read(await request.body())
+    body = _read(await _body_of(request))
     wanted = PressRequest(
         client_request_id=body.client_request_id,
         covert=body.covert,
@@ -95,6 +96,14 @@ async def press_emergency(
     )
     answer = await press(services, caller, trip_id, wanted)
     return Response(answer.view, status_code=201 if answer.is_new else 200)
+
+
+async def _body_of(request: Request[Any, Any, Any]) -> bytes:
+    """What came with the press; nothing when it is too large to be read."""
+    try:
+        return await request.body()
+    except HTTPException:
+        return b""
 
 
 def _read(raw: bytes) -> PressBody:

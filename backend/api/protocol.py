@@ -47,6 +47,9 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._reading_head and len(data) > MAX_HEAD_BYTES and data.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES) < 0:
+            self.send_400_response("The headers are too large.")
+            return
         super().data_received(data)
         # Counted here and not by header: a single one without an end would never be counted.
         if self._reading_head:

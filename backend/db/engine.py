@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from backend.settings import DatabaseSettings
+from backend.settings.groups import POOL_OVERFLOW
 
 CONNECT_WITHIN_S = 5.0
 #: A send lane waits so long for a row that somebody else keeps; then that trip waits aside and the lane goes on.
@@ -44,7 +45,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(settings.url),
             pool_size=settings.pool_size,
-            max_overflow=4,
+            max_overflow=POOL_OVERFLOW,
             pool_pre_ping=True,
             json_serializer=_to_json,
             json_deserializer=msgspec.json.decode,

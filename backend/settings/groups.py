@@ -23,6 +23,10 @@ class DataSettings:
     dir: Path = setting(default_data_dir, Path, "a directory", "Data directory: keys, embedded engines, media.")
 
 
+#: Connections beyond its size that SQLAlchemy's pool may open for a moment.
+POOL_OVERFLOW = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """PostgreSQL. Unset: `tripwarden up` starts an embedded one."""
@@ -40,6 +44,11 @@ class DatabaseSettings:
         5, 0, 100, "Least time between two commits of a send lane: under load several messages share one."
     )
     statement_timeout_ms: int = count(10_000, 100, 600_000, "A statement that takes longer is cancelled.")
+
+    @property
+    def most_connections(self) -> int:
+        """What one process may open: both pools, what the second may add for a moment, the lanes."""
+        return 2 * self.pool_size + POOL_OVERFLOW + self.send_lanes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,6 @@ EARLIER_LEAVES_WITHIN_S = 20.0
 CONFIGURATION = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "200",
     "shared_buffers": "128MB",
     "effective_cache_size": "1GB",
     "max_wal_size": "1GB",
@@ -69,6 +68,7 @@ class Postgres:
     password: str
     binaries: Path
     durable: bool = True
+    connections: int = 200
 
     @property
     def cluster(self) -> Path:
@@ -81,7 +81,8 @@ class Postgres:
 
     def spec(self) -> ChildSpec:
         """How `up` runs it. SIGINT is PostgreSQL's fast shutdown: roll back, write a checkpoint, leave."""
-        settings = CONFIGURATION | {"port": str(self.port)} | ({} if self.durable else NOT_DURABLE)
+        own = {"port": str(self.port), "max_connections": str(self.connections)}
+        settings = CONFIGURATION | own | ({} if self.durable else NOT_DURABLE)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return ChildSpec(
             name="postgres",
@@ -110,7 +111,7 @@ class Postgres:
         return True
 
 
-def prepare(data_dir: Path, *, durable: bool = True) -> Postgres:
+def prepare(data_dir: Path, *, durable: bool = True, connections: int = 200) -> Postgres:
     """Make everything that a PostgreSQL under `data_dir/postgres` needs; at later starts only look.
 
     Raises SettingError when root's system user cannot reach the place; nothing has been made then.
@@ -125,7 +126,15 @@ def prepare(data_dir: Path, *, durable: bool = True) -> Postgres:
         _initialise(directory, binaries, user, password)
     clear_earlier(directory / "data")  # before the port is looked at: it may still be on it
     port = kept_port(directory / "port")
-    return Postgres(directory=directory, user=user, port=port, password=password, binaries=binaries, durable=durable)
+    return Postgres(
+        directory=directory,
+        user=user,
+        port=port,
+        password=password,
+        binaries=binaries,
+        durable=durable,
+        connections=connections,
+    )
 
 
 def reachable_binaries(data_dir: Path, user: EngineUser | None) -> Path:

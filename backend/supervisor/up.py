@@ -109,7 +109,7 @@ class Up:
         database_url, redis_url = self._settings.database.url, self._settings.redis.url
         specs: list[ChildSpec] = []
         if not database_url:
-            server = postgres.prepare(data_dir)
+            server = postgres.prepare(data_dir, connections=self._connections())
             database_url = server.url()
             specs.append(server.spec())
         if not redis_url:
@@ -117,6 +117,10 @@ class Up:
             redis_url = bell.url
             specs.append(bell.spec())
         return specs, database_url, redis_url
+
+    def _connections(self) -> int:
+        """What all processes may open at once: the api processes, one more during a roll, sweepers, worker, people."""
+        return max(200, self._settings.database.most_connections * (self._options.api_workers + 4) + 50)
 
     async def _prepare_database(self, simulated_phones: bool, url: str, env: Mapping[str, str]) -> list[SignIn]:
         """Schema and, without a real telephone, everything to try the product with."""

@@ -39,6 +39,13 @@ async def test_headers_without_an_end_are_refused(api_url: str, client: httpx.As
     writer.close()
 
 
+async def test_headers_that_are_too_large_are_refused_in_one_piece_too(api_url: str) -> None:
+    reader, writer = await dial(api_url)
+    writer.write(b"GET /health/live HTTP/1.1\r\nhost: x\r\nx-long: " + b"y" * protocol.MAX_HEAD_BYTES + b"\r\n\r\n")
+    assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+
+
 async def test_headers_that_trickle_are_given_up(api_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.4)
     silent, silent_writer = await dial(api_url)

@@ -211,6 +211,14 @@ async def test_a_socket_that_does_not_say_who_it_is_is_closed(chat: Chat, first:
     assert await phone.closed_with() in (4400, 4401)
 
 
+@pytest.mark.parametrize("since", [-1, "x", 2**70])
+async def test_a_cursor_that_is_none_is_the_clients_to_mend(chat: Chat, since: object) -> None:
+    phone = await chat.dial()
+    await phone.send("auth", token=chat.token("driver"), since=since)
+    assert (await phone.hear("error"))["code"] == "invalid_body"
+    assert await phone.closed_with() == 4400
+
+
 async def test_a_silent_socket_is_closed_after_three_seconds(chat: Chat) -> None:
     phone = await chat.dial()
     assert (await phone.hear("error", 4.5))["code"] == "auth_timeout"

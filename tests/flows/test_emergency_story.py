@@ -280,7 +280,7 @@ async def test_only_a_participant_can_press_until_a_day_after_the_end(house: Hou
     assert (late.status_code, late.json()["code"]) == (409, "chat_closed")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"location": {"lat": 900}, "note": "help"}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"location": {"lat": 900}, "note": "help"}', b"x" * 2_000_000])
 async def test_a_broken_body_is_still_a_press(house: House, body: bytes) -> None:
     trip = await house.trip()
     answer = await house.client.post(f"/api/trips/{trip.id}/emergency", content=body, headers=house.key(trip))

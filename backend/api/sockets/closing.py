@@ -36,6 +36,7 @@ _BY_CODE = {
     "rate_limited": Close.TOO_MANY,
     "unavailable": Close.TRY_LATER,
     "invalid_frame": Close.BAD_FRAMES,
+    "invalid_body": Close.BAD_FRAMES,
     "unknown_event": Close.BAD_FRAMES,
 }
 

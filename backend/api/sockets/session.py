@@ -156,7 +156,7 @@ class ChatSession:
         self._hall.tell_peer(seat, "user-online")
 
     def _refuse(self, problem: ProblemError) -> None:
-        self.outlet.put(frame("error", {"code": problem.code, "message": problem.detail}))
+        self._tell_error(problem)
         self.outlet.close(close_for(problem))
 
     # -- living ----------------------------------------------------------------------------------------------------

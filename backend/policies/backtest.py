@@ -43,7 +43,7 @@ JOIN trip t ON t.id = m.trip_id
 LEFT JOIN app_user u ON u.id = m.sender_id
 LEFT JOIN trip_verdict v ON v.message_id = m.id AND v.expire_on = t.verdict_expire_on
 WHERE m.id > $1 AND m.id < $2 AND m.created_at >= $3 AND m.created_at < $4
-  AND ($5::text IS NULL OR t.market = $5) AND m.expire_on > $6
+  AND m.message_type <> 'system' AND ($5::text IS NULL OR t.market = $5) AND m.expire_on > $6
 ORDER BY m.id LIMIT $7
 """
 

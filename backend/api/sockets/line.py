@@ -19,7 +19,7 @@ from websockets.protocol import Protocol as Parser
 
 from backend.api.sockets.exchange import Exchange, Talk
 from backend.api.sockets.framing import PING, PONG_HEAD, PONG_SIZE, whole_text
-from backend.api.sockets.kernel import untaken
+from backend.api.sockets.kernel import bound_kept, untaken
 from backend.api.sockets.wheel import TICK_S
 
 log = structlog.get_logger()
@@ -84,6 +84,7 @@ class Line(asyncio.Protocol):
         self._transport, self._unread = transport, hasty
         self._connections.add(self)
         transport.set_write_buffer_limits(high=HIGH_WATER)
+        bound_kept(transport)
         transport.set_protocol(self)
         self._until = self._exchange.wheel.now + FIRST_WITHIN_S
         self._exchange.wheel.add(self, FIRST_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Moderation policies: versions, acts that put one in force or beside it, and where a shadow would have said otherwise."""
+"""Moderation policies: versions, what was put in force or beside it and when, and where a shadow would differ."""
 
 from __future__ import annotations
 

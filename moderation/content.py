@@ -42,7 +42,8 @@ class Context(msgspec.Struct, frozen=True):
     `market` names a `[markets.*]` section of the policy (unknown ones use the defaults); `template` says that the text
     is one of our own quick messages; `now` is unix seconds; `recent` are the sender's last messages in this trip,
     newest last; `conversation` those of both sides, in this trip and others of the pair, newest last; `same_text_at`:
-    when the sender said the same text in other trips, once for each.
+    when the sender said the same text in other trips, once for each; `fingerprint`: the content's own, where the caller
+    has it anyway.
     """
 
     market: str = "default"
@@ -52,3 +53,4 @@ class Context(msgspec.Struct, frozen=True):
     recent: Sequence[Recent] = ()
     conversation: Sequence[Turn] = ()
     same_text_at: Sequence[float] = ()
+    fingerprint: bytes | None = None

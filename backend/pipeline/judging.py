@@ -82,26 +82,33 @@ class Judge:
 
 
 def _ruling(verdict: Verdict, text: str) -> Ruling:
+    if verdict.outcome == "allow" and not verdict.flags:
+        # Nearly every message: nothing is masked, no case is opened, and nobody asks why.
+        return Ruling("delivered", None, None, True, _stored_form(verdict), (), None, "medium")
     status = _STATUS[verdict.outcome]
     reasons = tuple(dict.fromkeys(hit.code for hit in verdict.signals))
     urgent, review = "urgent" in verdict.flags, "review" in verdict.flags or verdict.outcome == "quarantine"
     severe = any(verdict.labels.get(label, 0.0) >= 0.5 for label in _HIGH)
     severity = "critical" if urgent else "high" if severe or status == "quarantined" else "medium"
-    judged = Judged(
-        outcome=verdict.outcome,
-        flags=tuple(verdict.flags),
-        labels=_encode({name: round(score, 4) for name, score in verdict.labels.items()}),
-        signals=_encode([{"code": hit.code, "score": hit.score, "span": hit.span} for hit in verdict.signals]),
-        policy=verdict.policy,
-        model=verdict.model,
-    )
     return Ruling(
         status=status,
         reason=verdict.reason,
         reader_text=verdict.masked(text) if status == "masked" else None,
         peer_sees=status in ("delivered", "masked"),
-        judged=judged,
+        judged=_stored_form(verdict),
         reasons=reasons or tuple(name for name, score in verdict.labels.items() if score >= 0.5),
         case_kind="urgent" if urgent else "message" if review and status != "rejected" else None,
         severity=severity,
+    )
+
+
+def _stored_form(verdict: Verdict) -> Judged:
+    hits = [{"code": hit.code, "score": hit.score, "span": hit.span} for hit in verdict.signals]
+    return Judged(
+        outcome=verdict.outcome,
+        flags=tuple(verdict.flags),
+        labels=_encode({name: round(score, 4) for name, score in verdict.labels.items()}),
+        signals=_encode(hits) if hits else b"[]",
+        policy=verdict.policy,
+        model=verdict.model,
     )

@@ -23,6 +23,9 @@ TEXTS, AUTHORS = 16, 20_000
 #: Messages that are judged and not stored yet.
 UNSTORED = 8_000
 
+#: People and trips by the number of their UUID: Python hashes and compares those itself, ten times a message.
+Pair = tuple[int, int]
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -76,10 +79,10 @@ class Memory:
     def __init__(self) -> None:
         # Fingerprints of one process mean nothing to whoever reads another one's memory.
         self._key = os.urandom(32)
-        self._recent: OrderedDict[tuple[UUID, UUID], deque[Recent]] = OrderedDict()
-        self._talks: OrderedDict[tuple[UUID, UUID], deque[_Said]] = OrderedDict()
-        self._texts: OrderedDict[UUID, deque[_Text]] = OrderedDict()
-        self._unstored: OrderedDict[tuple[UUID, UUID, float], _Unstored] = OrderedDict()
+        self._recent: OrderedDict[Pair, deque[Recent]] = OrderedDict()
+        self._talks: OrderedDict[Pair, deque[_Said]] = OrderedDict()
+        self._texts: OrderedDict[int, deque[_Text]] = OrderedDict()
+        self._unstored: OrderedDict[tuple[int, int, float], _Unstored] = OrderedDict()
 
     def judging(
         self, text: str, place: Place, sender_id: UUID, role: Any, now: float, template: bool, letters: int
@@ -93,44 +96,47 @@ class Memory:
             sender_role=role,
             template=template,
             now=now,
-            recent=tuple(self._recent.get((place.trip_id, sender_id), ())),
+            recent=tuple(self._recent.get((place.trip_id.int, sender_id.int), ())),
             conversation=self._conversation(place),
             same_text_at=self._same_text(place.trip_id, sender_id, mac),
+            fingerprint=print_,
         )
         return Judging(place, sender_id, context, print_, mac)
 
     def _conversation(self, place: Place) -> tuple[Turn, ...]:
-        talk = self._talks.get((place.driver_id, place.customer_id))
+        talk = self._talks.get((place.driver_id.int, place.customer_id.int))
         # Without a mark there is nothing that a signal could go by.
         if talk is None or not any(said.marks for said in talk):
             return ()
         return tuple(Turn(said.at, said.role, said.trip_id == place.trip_id, said.marks) for said in talk)
 
     def _same_text(self, trip_id: UUID, sender_id: UUID, mac: bytes | None) -> tuple[float, ...]:
-        texts = self._texts.get(sender_id) if mac is not None else None
+        texts = self._texts.get(sender_id.int) if mac is not None else None
         if texts is None:
             return ()
         return tuple({text.trip_id: text.at for text in texts if text.mac == mac and text.trip_id != trip_id}.values())
 
     def judged(self, judging: Judging, marks: tuple[Mark, ...], difference: Difference | None = None) -> None:
         """Keep what is known until the message is stored; one that is refused or a repeat is forgotten in the end."""
-        key = judging.place.trip_id, judging.sender_id, judging.context.now
+        key = judging.place.trip_id.int, judging.sender_id.int, judging.context.now
         self._unstored[key] = _Unstored(judging, marks, difference)
         if len(self._unstored) > UNSTORED:
             self._unstored.popitem(last=False)
 
     def sent(self, trip_id: UUID, sender_id: UUID, text: str, now: float) -> Difference | None:
         """The message is stored: remember it for the next ones. Returns what a shadow said of it."""
-        known = self._unstored.pop((trip_id, sender_id, now), None)
+        sender = trip_id.int, sender_id.int
+        known = self._unstored.pop((*sender, now), None)
         if known is None:
-            _push(self._recent, (trip_id, sender_id), Recent(now, fingerprint(text)), RECENT, REMEMBERED)
+            _push(self._recent, sender, Recent(now, fingerprint(text)), RECENT, REMEMBERED)
             return None
         judging = known.judging
         place, role = judging.place, judging.context.sender_role
-        _push(self._recent, (trip_id, sender_id), Recent(now, judging.fingerprint), RECENT, REMEMBERED)
-        _push(self._talks, (place.driver_id, place.customer_id), _Said(now, role, trip_id, known.marks), TURNS, PAIRS)
+        _push(self._recent, sender, Recent(now, judging.fingerprint), RECENT, REMEMBERED)
+        pair = place.driver_id.int, place.customer_id.int
+        _push(self._talks, pair, _Said(now, role, trip_id, known.marks), TURNS, PAIRS)
         if judging.mac is not None:
-            _push(self._texts, sender_id, _Text(now, trip_id, judging.mac), TEXTS, AUTHORS)
+            _push(self._texts, sender_id.int, _Text(now, trip_id, judging.mac), TEXTS, AUTHORS)
         return known.difference
 
 

@@ -104,3 +104,15 @@ async def mark(pool: Any, trip_id: UUID, user_id: UUID, kind: str, up_to_seq: in
     """Move a watermark forward; where it was before, None when it is there already. One statement, one commit."""
     before: int | None = await pool.fetchval(_MARK, trip_id, user_id, kind, up_to_seq, at)
     return before
+
+
+async def access_marked_at(pool: Any, trip_id: UUID, user_id: UUID, kind: str, seq: int) -> datetime | None:
+    """When a watermark first covered `seq`; None when it does not."""
+    at: datetime | None = await pool.fetchval(
+        "SELECT min(at) FROM trip_receipt WHERE trip_id = $1 AND user_id = $2 AND kind = $3 AND up_to_seq >= $4",
+        trip_id,
+        user_id,
+        kind,
+        seq,
+    )
+    return at

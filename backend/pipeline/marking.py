@@ -12,7 +12,7 @@ import msgspec
 from backend.accounts.caller import Caller
 from backend.errors import ProblemError
 from backend.messages.access import access_last_seq
-from backend.messages.receipts import access_seq_of, mark
+from backend.messages.receipts import access_marked_at, access_seq_of, mark
 from backend.messages.wire import frame
 from backend.pipeline.services import Services
 from backend.realtime import AUDIENCES, Audience, Whisper
@@ -64,13 +64,16 @@ async def mark_read_message(services: Services, caller: Caller, trip_id: UUID, m
 
 
 async def mark_up_to(services: Services, caller: Caller, view: TripView, kind: str, seq: int) -> datetime:
-    """Move the caller's `read` or `delivered` mark to `seq`. Raises `invalid_value` for a number not given out."""
+    """Move the caller's `read` or `delivered` mark to `seq`; when that was done, now or long ago.
+
+    Raises `invalid_value` for a number not given out.
+    """
     if seq < 0 or seq > await access_last_seq(services.pool, view.trip_id, caller.role):
         raise ProblemError("invalid_value", "There is no event with this number.")
     now = services.clock.now()
     before = await mark(services.pool, view.trip_id, caller.id, kind, seq, now)
     if before is None:
-        return now
+        return await access_marked_at(services.pool, view.trip_id, caller.id, kind, seq) or now
     after = max(before, view.from_seq(caller.role))
     covered = await services.pool.fetchrow(_COVERED, view.trip_id, view.text_expire_on, caller.role, after, seq)
     if covered is not None:

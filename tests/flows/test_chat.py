@@ -109,9 +109,12 @@ async def test_a_read_mark_covers_everything_before_it(chat: Chat) -> None:
 
 async def test_a_read_mark_never_goes_back(chat: Chat, clock: MovableClock) -> None:
     sent = [(await chat.say("driver", word)).json() for word in ("one", "two")]
+    told: list[str] = []
     for message in (sent[1], sent[0]):
-        await chat.client.put(f"{chat.path}/messages/{message['id']}/read", headers=chat.as_("customer"))
+        answer = await chat.client.put(f"{chat.path}/messages/{message['id']}/read", headers=chat.as_("customer"))
+        told.append(answer.json()["readAt"])
         clock.move(timedelta(seconds=5))
+    assert told[0] == told[1], "said again, it was read when it was first read"
     mine = {item["content"]: item for item in (await chat.history("driver"))["items"]}
     assert mine["two"]["is_read"]
     assert mine["one"]["read_at"] == mine["two"]["read_at"]

@@ -61,7 +61,7 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     among the last `repeat_among` messages: who says much and also repeats himself is no flood."""
 
     window_s: Positive = 1.0
-    max_messages: Count = 16
+    max_messages: Count = 32
     repeat_window_s: Positive = 30.0
     repeat_among: Count = 6
     max_repeats: Count = 4

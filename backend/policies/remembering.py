@@ -15,7 +15,7 @@ from backend.policies.shadowing import Difference
 from moderation import Context, Mark, Policy, Recent, Turn, Verdict, fingerprint, marks_of
 
 #: Earlier messages of one sender in one trip that the flood signal looks at, and how many senders are remembered.
-RECENT, REMEMBERED = 16, 50_000
+RECENT, REMEMBERED = 32, 30_000
 #: Messages of a pair, over all its trips, and how many pairs are remembered.
 TURNS, PAIRS = 16, 20_000
 #: Longer texts of one sender, over all trips, and how many senders are remembered.

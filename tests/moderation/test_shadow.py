@@ -11,7 +11,7 @@ from moderation import Content, Context, Pipeline, Recent, Shadow, fingerprint, 
 SHIPPED = resources.files("moderation").joinpath("data/policy.toml").read_text(encoding="utf-8")
 CHANGES = {
     "other thresholds": ('phone = [{ at = 0.6, outcome = "mask" }]', 'phone = [{ at = 0.6, outcome = "reject" }]'),
-    "another flood": ("max_messages = 16", "max_messages = 2"),
+    "another flood": ("max_messages = 32", "max_messages = 2"),
     "other links": ("block = []", 'block = ["google.com"]'),
     "a codeword": ("[codewords]", "[codewords]\numbrella = 1.0"),
     "other regions": ('"KZ", "KG", "RU", "US", "ES", "GB", "UZ", "TR", "MX"', '"GB"'),

@@ -12,14 +12,23 @@ def said(*messages: tuple[float, str]) -> Sequence[Recent]:
     return [Recent(at, fingerprint(text)) for at, text in messages]
 
 
-def test_more_than_sixteen_messages_in_a_second_are_a_flood(judge: Judge) -> None:
-    sixteen = said(*[(100.0 + n * 0.05, f"message {n}") for n in range(16)])
+def test_more_than_thirty_two_messages_in_a_second_are_a_flood(judge: Judge) -> None:
+    many = said(*[(100.0 + n * 0.025, f"message {n}") for n in range(32)])
 
-    verdict = judge("one more", now=100.8, recent=sixteen)
+    verdict = judge("one more", now=100.8, recent=many)
 
     assert (verdict.outcome, verdict.reason) == ("reject", "flood")
-    assert judge("one more", now=100.8, recent=sixteen[1:]).outcome == "allow"
-    assert judge("one more", now=102.0, recent=sixteen).outcome == "allow"
+    assert judge("one more", now=100.8, recent=many[1:]).outcome == "allow"
+    assert judge("one more", now=102.0, recent=many).outcome == "allow"
+
+
+def test_what_a_telephone_sends_that_comes_out_of_a_tunnel_is_no_flood(judge: Judge) -> None:
+    """A burst at once, and then as fast as the limits of a service let it: nothing of that may be refused for good."""
+    sent = [(100.0, f"message {n}") for n in range(20)] + [(100.0 + n * 0.1, f"later {n}") for n in range(1, 11)]
+
+    for number in range(1, len(sent)):
+        at, text = sent[number]
+        assert judge(text, now=at, recent=said(*sent[:number])[-32:]).outcome == "allow"
 
 
 def test_ten_messages_a_second_of_seven_texts_in_turn_are_no_flood(judge: Judge) -> None:

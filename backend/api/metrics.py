@@ -25,6 +25,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from backend.api.guards import open_to_all
+from backend.api.sockets.registry import SocketRegistry
 from backend.escalation.queueing import QUEUE as PAGES
 from backend.pipeline.services import Services
 from backend.push.access import access_counts
@@ -61,11 +62,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Family]).decode
 
 
-def own_families(services: Services, sockets: object) -> list[Family]:
+def own_families(services: Services, sockets: SocketRegistry) -> list[Family]:
     """What this process has counted. `sockets`: its registry."""
     pid = str(os.getpid())
     hub: Any = services.hub
-    sender: Any = services.sender
     shared = services.limits.shared
 
     def one(kind: str, name: str, sentence: str, value: float | None) -> list[Family]:
@@ -78,9 +78,9 @@ def own_families(services: Services, sockets: object) -> list[Family]:
         return [Family(COUNTER, f"tripwarden_{name}", sentence, (label, "pid"), samples)]
 
     return [
-        *several("messages", "Messages by what became of them.", "status", sender.counts),
-        *several("send_batches", "Commits by how many messages they held.", "size", getattr(sender, "batches", None)),
-        *several("resumes", "Sockets that joined, by how.", "how", getattr(sockets, "counts", None)),
+        *several("messages", "Messages by what became of them.", "status", services.sender.counts),
+        *several("send_batches", "Commits by how many messages they held.", "size", services.sender.batches),
+        *several("resumes", "Sockets that joined, by how.", "how", sockets.counts),
         *several("refused", "Refusals by the limit that was met.", "limit", services.limits.refused()),
         *several("policies", "Policies that came into force, were refused.", "how", services.moderation.counts),
         *several("shadow", "Messages judged by a shadow, and its other answers.", "how", services.shadows.counts),
@@ -251,7 +251,7 @@ def text_of(families: Sequence[Family]) -> bytes:
 @get("/metrics", guards=[open_to_all], media_type=MediaType.TEXT, tags=["health"])
 async def metrics(services: NamedDependency[Services], request: Request[Any, Any, Any]) -> Response[bytes]:
     """Prometheus text format, of all api processes of this host."""
-    siblings: Siblings | None = getattr(request.app.state, "siblings", None)
-    heard, silent = await siblings.ask() if siblings is not None else ([own_families(services, None)], 0)
+    siblings: Siblings = request.app.state.siblings
+    heard, silent = await siblings.ask()
     families = [family for one in heard for family in one] + await shared_families(services, silent)
     return Response(text_of(families), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -76,6 +76,11 @@ class SendLanes:
         """Send `job`; `job.ended` hears of it. Never waits. Raises `unavailable` when too many are waiting."""
         self._lanes[job.trip_id.int % len(self._lanes)].submit(job)
 
+    @property
+    def batches(self) -> Counter[int]:
+        """Commits of all lanes by how many messages they held, since this process started."""
+        return sum((lane.batches for lane in self._lanes), Counter[int]())
+
     async def stop(self, within_s: float = PATIENCE_S) -> None:
         """Send what waits, then let the connections go. What is left after `within_s` hears `unavailable`."""
         await asyncio.gather(*(lane.stop(within_s) for lane in self._lanes))
@@ -98,6 +103,7 @@ class Lane:
         self._line: Any = None
         self._statement: Any = None
         self._failures = 0
+        self.batches: Counter[int] = Counter()
 
     def submit(self, job: Job) -> None:
         """Take `job`. Raises `unavailable` when too many are waiting, or when the lane is being closed."""
@@ -207,6 +213,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001  (sorted out by kind: nothing here may stop the lane)
             self._failed(batch, error)
             return
+        self.batches[len(batch)] += 1
         for job, answer in ended:
             sent = _as_first(job, answer)
             if job.tried and sent.code != "ok":

@@ -130,6 +130,11 @@ class SendPipeline:
         except Exception as error:  # noqa: BLE001  (whatever it is, its sender hears of it)
             asyncio.get_running_loop().call_soon(done, error)
 
+    @property
+    def batches(self) -> Counter[int]:
+        """Commits of the send lanes by how many messages they held."""
+        return self._store.lanes.batches
+
     async def stop(self) -> None:
         """Finish what was begun: what waits is stored and told. Call it before the hub and the database are closed."""
         await self._until_idle()

@@ -34,7 +34,7 @@ class Store:
     """Stores parcels, each exactly once, and settles what the audit log was promised."""
 
     def __init__(self, db: Database, audit: AuditLog, clock: Clock, lanes: SendLanes) -> None:
-        self._db, self._audit, self._clock, self._lanes = db, audit, clock, lanes
+        self._db, self._audit, self._clock, self.lanes = db, audit, clock, lanes
 
     def submit(self, parcel: Parcel, ended: Callable[[Sent | BaseException], None]) -> None:
         """Store `parcel`; `ended` hears of it once. Raises `unavailable` when too many messages are waiting."""
@@ -46,14 +46,14 @@ class Store:
         plain = parcel.ruling.judged.outcome == "allow" and parcel.ruling.case_kind is None
         slow = None if plain else lambda: self._with_case(parcel)
         try:
-            self._lanes.submit(Job(parcel.draft.id, parcel.values, settled, slow))
+            self.lanes.submit(Job(parcel.draft.id, parcel.values, settled, slow))
         except BaseException:
             self._audit.settle(parcel.prepared, committed=False)
             raise
 
     async def stop(self) -> None:
         """Store what waits, and let the lanes go."""
-        await self._lanes.stop()
+        await self.lanes.stop()
 
     async def _with_case(self, parcel: Parcel) -> Sent:
         ruling, draft = parcel.ruling, parcel.draft

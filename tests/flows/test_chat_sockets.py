@@ -255,3 +255,17 @@ async def test_the_figures_of_a_process_name_it(chat: Chat) -> None:
     counted = [line for line in lines if line.startswith(("tripwarden_messages_total", "tripwarden_sockets"))]
     assert all('pid="' in line for line in counted), counted
     assert any('status="delivered"' in line for line in counted)
+
+
+async def test_the_figures_say_how_sockets_joined_and_how_many_messages_shared_a_commit(chat: Chat) -> None:
+    phone = await chat.join("driver")
+    await phone.send("message", content="counted")
+    await phone.hear("ack")
+    for since in (0, 2**40):
+        back = await chat.dial()
+        await back.send("auth", token=chat.token("driver"), since=since)
+        await back.hear("joined")
+    lines = (await chat.client.get("/metrics")).text.splitlines()
+    for name, label in (("resumes", 'how="fresh"'), ("resumes", 'how="resumed"'), ("resumes", 'how="reset"'),
+                        ("send_batches", 'size="1"')):  # fmt: skip
+        assert any(line.startswith(f"tripwarden_{name}_total{{") and label in line for line in lines), label

@@ -64,6 +64,7 @@ async def catch_up(hall: Hall, seat: Seat, view: TripView, auth: Auth) -> int:
             marks = await access_marks_for(services.pool, view, audience)
             first = frame("joined", {**joined, "lastSeq": reached})
             told = [receipt.mark for receipt in marks if receipt.mark is not None]
+            hall.registry.counts["resumed"] += 1
             outlet.begin(first, *(part.frame for part in (*missed, *marks)), told=told)
             return reached
     # Only up to `last`: what is stored while this is read follows as its own event, also one without a message.
@@ -72,6 +73,7 @@ async def catch_up(hall: Hall, seat: Seat, view: TripView, auth: Auth) -> int:
     if auth.since is not None:
         reason = "epoch" if stale else "too_far"
         snapshot = frame("reset", {"epoch": epoch, "lastSeq": last, "reason": reason, "messages": history})
+    hall.registry.counts["fresh" if auth.since is None else "reset"] += 1
     outlet.begin(frame("joined", joined), snapshot)
     return last
 

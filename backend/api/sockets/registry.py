@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,8 @@ class SocketRegistry:
         self.exchange = Exchange(services.settings.limit.frame_bytes)
         #: What the other processes have of each user.
         self.elsewhere = Seats(services.redis, services.settings.limit.sockets_per_user)
+        #: Joins by how they caught up: `fresh`, `resumed`, `reset`.
+        self.counts: Counter[str] = Counter()
         self._seats: set[Seat] = set()
         self._by_user: dict[UUID, set[Seat]] = {}
         self._by_trip: dict[UUID, set[Seat]] = {}

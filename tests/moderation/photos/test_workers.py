@@ -87,7 +87,7 @@ def test_a_bad_decoder_dies_with_a_code_and_the_next_photo_is_read(
 @pytest.mark.skipif(sys.platform != "linux", reason="what a closed process may do differs by kernel")
 def test_a_worker_can_open_nothing_and_start_nothing() -> None:
     """Each attempt has to fail; `photo_busy` says that one did not. Root may still fork, so it is not asked then."""
-    attempts = ["open('/etc/hostname')", "socket.socket()", "os.pipe()", "open('/tmp/x', 'w')", "os.open('/', 0)"]
+    attempts = ["open('/etc/hostname')", "socket.socket()", "os.pipe()", "open('photo.out', 'w')", "os.open('/', 0)"]
     if psutil.Process().uids().real != 0:
         attempts.append("os.fork()")
     for attempt in attempts:
